@@ -222,26 +222,27 @@ export class ExprBuilder implements Exprs {
       const visit = (arg: ExprId): ExprId => this.copy(from, arg, replace, done);
       const outer = this.span;
       this.span = from.spans[root] ?? outer;
-      switch (expr.kind) {
-        case "op":
-          id = this.op(expr.op, ...expr.args.map(visit));
-          break;
-        case "cast":
-          id = this.cast(visit(expr.of), expr.type);
-          break;
-        case "bits":
-          id = this.bits(visit(expr.of), expr.type);
-          break;
-        case "table":
-          id = this.#add({ ...expr, index: visit(expr.index) });
-          break;
-        default:
-          id = this.#add(expr);
-      }
+      id = this.rebuild(expr, visit);
       this.span = outer;
     }
     done.set(root, id);
     return id;
+  }
+
+  /** The same entry with other operands, built (and simplified) here. */
+  rebuild(expr: Expr, operand: (id: ExprId) => ExprId): ExprId {
+    switch (expr.kind) {
+      case "op":
+        return this.op(expr.op, ...expr.args.map(operand));
+      case "cast":
+        return this.cast(operand(expr.of), expr.type);
+      case "bits":
+        return this.bits(operand(expr.of), expr.type);
+      case "table":
+        return this.#add({ ...expr, index: operand(expr.index) });
+      default:
+        return this.#add(expr);
+    }
   }
 
   /** The frozen table, sharing this builder's arrays. */
