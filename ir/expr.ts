@@ -71,10 +71,15 @@ export interface Table {
   readonly values: readonly number[];
 }
 
+/** Inclusive bounds of an integer expression. */
+export type Range = readonly [min: number, max: number];
+
 /** The frozen form of a table, as programs and kernels hold it; `spans[i]` belongs to `exprs[i]`. */
 export interface Exprs {
   readonly exprs: readonly Expr[];
   readonly spans: readonly Span[];
+  /** What is known of integer entries, by id. Not part of the meaning: text does not carry it. */
+  readonly ranges?: readonly (Range | undefined)[];
 }
 
 const COMPARISONS = new Set<Op>(["eq", "ne", "lt", "le", "gt", "ge"]);
@@ -123,14 +128,14 @@ export class ExprBuilder implements Exprs {
   /** Attached to every entry made until it is set again; rewriting sets it to the span of what it replaces. */
   span: Span = NO_SPAN;
   readonly #ids = new Map<string, ExprId>();
-  /** Known inclusive ranges of integer entries, by id; used to simplify `div` and `mod`. */
-  readonly #ranges: (readonly [number, number] | undefined)[] = [];
+  /** Used to simplify `div`, `mod` and comparisons. */
+  readonly ranges: (Range | undefined)[] = [];
 
   constructor(from?: Exprs) {
     if (from === undefined) return;
     from.exprs.forEach((expr, i) => {
       this.span = from.spans[i] ?? NO_SPAN;
-      this.#append(expr);
+      this.#append(expr, from.ranges?.[i]);
     });
     this.span = NO_SPAN;
   }
@@ -143,9 +148,9 @@ export class ExprBuilder implements Exprs {
     return this.get(id).type;
   }
 
-  /** The inclusive range an integer expression is known to stay in. */
-  rangeOf(id: ExprId): readonly [number, number] | undefined {
-    return this.#ranges[id];
+  /** The bounds an integer expression is known to stay in. */
+  rangeOf(id: ExprId): Range | undefined {
+    return this.ranges[id];
   }
 
   constant(value: number, type: Scalar = "i32"): ExprId {
@@ -153,11 +158,11 @@ export class ExprBuilder implements Exprs {
   }
 
   /** `range`: the inclusive bounds of its values, where known. */
-  symbol(name: string, type: Scalar = "i32", range?: readonly [number, number]): ExprId {
+  symbol(name: string, type: Scalar = "i32", range?: Range): ExprId {
     return this.#add({ kind: "symbol", type, name }, range);
   }
 
-  builtin(name: BuiltinName, dim: 0 | 1 | 2 = 0, range?: readonly [number, number]): ExprId {
+  builtin(name: BuiltinName, dim: 0 | 1 | 2 = 0, range?: Range): ExprId {
     return this.#add({ kind: "builtin", type: "i32", name, dim }, range);
   }
 
@@ -170,7 +175,7 @@ export class ExprBuilder implements Exprs {
     if (from.type === type) return of;
     if (from.kind === "const" && type === "f32" && Math.fround(from.value) === from.value)
       return this.constant(from.value, type);
-    return this.#add({ kind: "cast", type, of }, isFloat(type) || isFloat(from.type) ? undefined : this.#ranges[of]);
+    return this.#add({ kind: "cast", type, of }, isFloat(type) || isFloat(from.type) ? undefined : this.ranges[of]);
   }
 
   bits(of: ExprId, type: Scalar): ExprId {
@@ -222,7 +227,7 @@ export class ExprBuilder implements Exprs {
       const visit = (arg: ExprId): ExprId => this.copy(from, arg, replace, done);
       const outer = this.span;
       this.span = from.spans[root] ?? outer;
-      id = this.rebuild(expr, visit);
+      id = this.rebuild(expr, visit, from.ranges?.[root]);
       this.span = outer;
     }
     done.set(root, id);
@@ -230,7 +235,7 @@ export class ExprBuilder implements Exprs {
   }
 
   /** The same entry with other operands, built (and simplified) here. */
-  rebuild(expr: Expr, operand: (id: ExprId) => ExprId): ExprId {
+  rebuild(expr: Expr, operand: (id: ExprId) => ExprId, range?: Range): ExprId {
     switch (expr.kind) {
       case "op":
         return this.op(expr.op, ...expr.args.map(operand));
@@ -241,28 +246,28 @@ export class ExprBuilder implements Exprs {
       case "table":
         return this.#add({ ...expr, index: operand(expr.index) });
       default:
-        return this.#add(expr);
+        return this.#add(expr, range);
     }
   }
 
   /** The frozen table, sharing this builder's arrays. */
   done(): Exprs {
-    return { exprs: this.exprs, spans: this.spans };
+    return { exprs: this.exprs, spans: this.spans, ranges: this.ranges };
   }
 
-  #append(expr: Expr, range?: readonly [number, number]): ExprId {
+  #append(expr: Expr, range?: Range): ExprId {
     const id = this.exprs.length as ExprId;
     this.exprs.push(expr);
     this.spans.push(this.span);
-    this.#ranges[id] = range;
+    this.ranges[id] = range;
     this.#ids.set(keyOf(expr), id);
     return id;
   }
 
-  #add(expr: Expr, range?: readonly [number, number]): ExprId {
+  #add(expr: Expr, range?: Range): ExprId {
     const known = this.#ids.get(keyOf(expr));
     if (known !== undefined) {
-      if (range !== undefined && this.#ranges[known] === undefined) this.#ranges[known] = range;
+      if (range !== undefined && this.ranges[known] === undefined) this.ranges[known] = range;
       return known;
     }
     return this.#append(expr, range);
@@ -399,20 +404,20 @@ export class ExprBuilder implements Exprs {
 
   #simplifiedDiv(a: ExprId, d: number): ExprId | undefined {
     if (d === 1) return a;
-    const range = this.#ranges[a];
+    const range = this.ranges[a];
     const type = this.typeOf(a);
     if (range === undefined || range[0] < 0 || d <= 0) return undefined;
     if (range[1] < d) return this.constant(0, type);
     const { quotient, rest } = this.#split(a, d);
     if (quotient.length === 0) return undefined;
     const remainder = this.#sum(rest, type);
-    const bounds = this.#ranges[remainder];
+    const bounds = this.ranges[remainder];
     if (bounds === undefined || bounds[0] < 0) return undefined;
     return this.op("add", this.#sum(quotient, type), this.op("div", remainder, this.constant(d, type)));
   }
 
   #simplifiedMod(a: ExprId, d: number): ExprId | undefined {
-    const range = this.#ranges[a];
+    const range = this.ranges[a];
     const type = this.typeOf(a);
     if (range === undefined || range[0] < 0 || d <= 0) return undefined;
     if (d === 1) return this.constant(0, type);
@@ -420,14 +425,14 @@ export class ExprBuilder implements Exprs {
     const { quotient, rest } = this.#split(a, d);
     if (quotient.length === 0) return undefined;
     const remainder = this.#sum(rest, type);
-    const bounds = this.#ranges[remainder];
+    const bounds = this.ranges[remainder];
     if (bounds === undefined || bounds[0] < 0) return undefined;
     return this.op("mod", remainder, this.constant(d, type));
   }
 
   #simplifiedCompare(op: Op, a: ExprId, b: ExprId): ExprId | undefined {
-    const p = this.#ranges[a];
-    const q = this.#ranges[b];
+    const p = this.ranges[a];
+    const q = this.ranges[b];
     if (p === undefined || q === undefined) return undefined;
     const answer = (value: boolean): ExprId => this.constant(value ? 1 : 0, "bool");
     if (op === "lt") return p[1] < q[0] ? answer(true) : p[0] >= q[1] ? answer(false) : undefined;
@@ -438,10 +443,10 @@ export class ExprBuilder implements Exprs {
     return undefined;
   }
 
-  #rangeOfOp(op: Op, args: readonly ExprId[]): readonly [number, number] | undefined {
-    const [p, q] = args.map((a) => this.#ranges[a]);
+  #rangeOfOp(op: Op, args: readonly ExprId[]): Range | undefined {
+    const [p, q] = args.map((a) => this.ranges[a]);
     if (p === undefined || q === undefined) return undefined;
-    const among = (...values: number[]): readonly [number, number] | undefined => {
+    const among = (...values: number[]): Range | undefined => {
       const low = Math.min(...values);
       const high = Math.max(...values);
       return low < -(2 ** 31) || high >= 2 ** 32 ? undefined : [low, high];
