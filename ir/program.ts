@@ -47,6 +47,8 @@ export interface Region {
   readonly tensor: string;
   readonly index: readonly ExprId[];
   readonly tail: Tail;
+  /** Selects one bit of the (integer) elements, 0 the lowest: the region's type is then u1. Bit planes are read so. */
+  readonly bit?: ExprId;
 }
 
 export interface Dim {
