@@ -1,0 +1,35 @@
+/** Every command as data: its words on the command line, its help, and the file that carries it out, loaded on demand. */
+import type { Exit, Terminal } from "./terminal.ts";
+
+/** What a command's file exports: its arguments in order, its options as declared in the table. */
+export type Run = (terminal: Terminal, args: readonly string[], options: never) => Promise<Exit>;
+
+export interface CommandSpec {
+  readonly name: string;
+  readonly about: string;
+  readonly arguments: readonly (readonly [name: string, about: string])[];
+  readonly options: readonly (readonly [flags: string, about: string, fallback?: string])[];
+  readonly examples: readonly string[];
+  readonly load: () => Promise<{ readonly run: Run }>;
+}
+
+const JSON_OPTION = ["--json", "one JSON document on stdout instead of text"] as const;
+
+export const COMMANDS: readonly CommandSpec[] = [
+  {
+    name: "doctor",
+    about: "what this machine has: Node, WebGPU, CUDA, clang, browser",
+    arguments: [],
+    options: [JSON_OPTION],
+    examples: ["doctor"],
+    load: () => import("./doctor.ts"),
+  },
+  {
+    name: "view",
+    about: "say what a trace file holds and how to look at it",
+    arguments: [["<trace>", "a trace written by simulate"]],
+    options: [JSON_OPTION],
+    examples: ["view out/prefill.trace.json"],
+    load: () => import("./view.ts"),
+  },
+];
