@@ -1,0 +1,69 @@
+/** Quantities that follow from a hardware model; files never store them. */
+import { internal } from "../ir/diagnostics.ts";
+import type {
+  AcceleratorModel,
+  DmaSpec,
+  DramSpec,
+  FeederSpec,
+  GpuModel,
+  OperandRole,
+  PeakRate,
+  SramSpec,
+  SystolicSpec,
+  UnitSpec,
+  VectorSpec,
+} from "./schema.ts";
+
+/** The units of a checked machine, by what they do. */
+export interface Parts {
+  readonly dram: DramSpec;
+  readonly array: SystolicSpec;
+  readonly vector: VectorSpec;
+  readonly buffers: Readonly<Record<OperandRole, SramSpec>>;
+  readonly channels: Readonly<Record<OperandRole, DmaSpec>>;
+  readonly feeders: Readonly<Record<"weight" | "activation", FeederSpec>>;
+}
+
+export function partsOf(machine: AcceleratorModel): Parts {
+  const one = <T extends UnitSpec>(is: (unit: UnitSpec) => unit is T, what: string): T =>
+    machine.units.find(is) ?? internal(`${machine.name} has no ${what}: it was not validated`);
+  const buffer = (role: OperandRole): SramSpec =>
+    one((u): u is SramSpec => u.kind === "sram" && u.holds.includes(role), `buffer for ${role}`);
+  const channel = (role: OperandRole): DmaSpec =>
+    one((u): u is DmaSpec => u.kind === "dma" && u.moves === role, `channel for ${role}`);
+  const feeder = (role: "weight" | "activation"): FeederSpec =>
+    one((u): u is FeederSpec => u.kind === "feeder" && u.feeds === role, `feeder for ${role}`);
+  return {
+    dram: one((u): u is DramSpec => u.kind === "dram", "dram"),
+    array: one((u): u is SystolicSpec => u.kind === "systolic", "array"),
+    vector: one((u): u is VectorSpec => u.kind === "vector", "vector unit"),
+    buffers: { weight: buffer("weight"), activation: buffer("activation"), result: buffer("result") },
+    channels: { weight: channel("weight"), activation: channel("activation"), result: channel("result") },
+    feeders: { weight: feeder("weight"), activation: feeder("activation") },
+  };
+}
+
+/** Multiply–accumulates per cycle with every PE busy. */
+export function peakMacsPerCycle(machine: AcceleratorModel): number {
+  const { array } = partsOf(machine);
+  return array.rows * array.columns;
+}
+
+export function peakMacsPerSecond(machine: AcceleratorModel): number {
+  return peakMacsPerCycle(machine) * machine.clockMHz * 1e6;
+}
+
+export function dramBytesPerSecond(machine: AcceleratorModel): number {
+  return partsOf(machine).dram.bytesPerCycle * machine.clockMHz * 1e6;
+}
+
+/** Seconds that a number of cycles takes. */
+export function secondsOf(machine: AcceleratorModel, cycles: number): number {
+  return cycles / (machine.clockMHz * 1e6);
+}
+
+/** The peak rate for a type on a unit; what was measured goes before what was published. */
+export function peakOf(gpu: GpuModel, type: string, unit: PeakRate["unit"]): PeakRate | undefined {
+  const rates = gpu.peaks.filter((p) => p.type === type && p.unit === unit);
+  return rates.find((p) => p.evidence === "measured") ?? rates[0];
+}

@@ -1,0 +1,357 @@
+/** Hardware models: what a machine is made of, as JSON with a unit in every name and a source for every number. */
+import type { Diagnostics } from "../ir/diagnostics.ts";
+import { type JsonNode, parseJson } from "./json.ts";
+import {
+  amount,
+  count,
+  flag,
+  list,
+  name,
+  number,
+  object,
+  oneOf,
+  optional,
+  orUnlimited,
+  positive,
+  type ReadContext,
+  required,
+  text,
+  variant,
+} from "./read.ts";
+
+export const HARDWARE_SCHEMA = "bitloom.hardware/1";
+
+/** Which operand stays in the array: weights, results (nothing stays but the sums) or activations. */
+export type Dataflow = "ws" | "os" | "is";
+export const DATAFLOWS = ["ws", "os", "is"] as const satisfies readonly Dataflow[];
+
+/** What a buffer holds, a channel moves and a feeder feeds. */
+export type OperandRole = "weight" | "activation" | "result";
+
+/** Off-chip memory: one interface, shared by all channels. */
+export interface DramSpec {
+  readonly kind: "dram";
+  readonly name: string;
+  readonly bytesPerCycle: number;
+  /** From the end of a read's transfer on the interface to the data lying in the buffer. */
+  readonly latencyCycles: number;
+  readonly readEnergyPJPerByte: number;
+  readonly writeEnergyPJPerByte: number;
+}
+
+/** On-chip buffer. */
+export interface SramSpec {
+  readonly kind: "sram";
+  readonly name: string;
+  readonly holds: readonly OperandRole[];
+  readonly capacityBytes: number;
+  readonly readEnergyPJPerByte: number;
+  readonly writeEnergyPJPerByte: number;
+}
+
+/** A channel between the off-chip memory and the buffers. */
+export interface DmaSpec {
+  readonly kind: "dma";
+  readonly name: string;
+  readonly moves: OperandRole;
+  /** A transfer is cut into requests of this size; channels take turns after each. */
+  readonly requestBytes: number;
+}
+
+/** The array's border for one operand: shifts rows in, and decodes codes on the way. */
+export interface FeederSpec {
+  readonly kind: "feeder";
+  readonly name: string;
+  readonly feeds: "weight" | "activation";
+  /** Rows of the stationary operand shifted into the array per cycle. */
+  readonly rowsPerCycle: number;
+  /** Codes decoded per cycle; plain numbers need no decoding. */
+  readonly codesPerCycle: number;
+  /** Decoded rows of a streaming operand that wait between decoder and array, in each of two halves. */
+  readonly fifoRows: number;
+  readonly decodeEnergyPJPerCode: number;
+}
+
+/**
+ * What overlaps in the array. A fold (one tile of the stationary operand) takes T cycles of streaming, R + C − 2 until
+ * its last sum has left, and, where the sums drain over the array's own wires, R more.
+ */
+export interface OverlapSpec {
+  /** Two weight registers a PE: the next fold's stationary operand is shifted in while this one streams. */
+  readonly shadowRegisters: boolean;
+  /** The next fold's first row enters right behind this one's last. */
+  readonly fillOverlapsDrain: boolean;
+  /** Output stationary: sums leave over wires of their own while the array computes. */
+  readonly separateDrain: boolean;
+  /** Cycles of control after each fold. */
+  readonly controlCyclesPerFold: number;
+}
+
+/** A systolic array of rows × columns multiply–accumulate units. */
+export interface SystolicSpec {
+  readonly kind: "systolic";
+  readonly name: string;
+  readonly rows: number;
+  readonly columns: number;
+  readonly dataflow: Dataflow;
+  readonly overlap: OverlapSpec;
+  readonly macEnergyPJ: number;
+}
+
+/** Element-wise unit behind the array: conversion of sums to the output's type, scales. */
+export interface VectorSpec {
+  readonly kind: "vector";
+  readonly name: string;
+  readonly elementsPerCycle: number;
+  readonly energyPJPerElement: number;
+}
+
+export type UnitSpec = DramSpec | SramSpec | DmaSpec | FeederSpec | SystolicSpec | VectorSpec;
+
+/** Where a number comes from. `field` is a path with unit names (`units.pe.rows`); a part may be `*`. */
+export interface SourceNote {
+  readonly field: string;
+  readonly cite: string;
+  /** True where nobody published it: `cite` is then the reason for the choice. */
+  readonly assumed: boolean;
+}
+
+export interface AcceleratorModel {
+  readonly schema: typeof HARDWARE_SCHEMA;
+  readonly kind: "accelerator";
+  readonly name: string;
+  readonly about: string;
+  readonly clockMHz: number;
+  readonly units: readonly UnitSpec[];
+  readonly sources: readonly SourceNote[];
+}
+
+/** Operations per second of one kind of arithmetic: a multiply–add counts two. */
+export interface PeakRate {
+  /** What is multiplied: `f16` `bf16` `e4m3` `i8` `b1`; for b1 the operation is and.popc. */
+  readonly type: string;
+  readonly unit: "matrix" | "lane";
+  readonly opsPerSecond: number;
+  /** Published by the maker, or measured by us. */
+  readonly evidence: "published" | "measured";
+}
+
+/** A GPU as compile reports need it: peak rates and sizes. */
+export interface GpuModel {
+  readonly schema: typeof HARDWARE_SCHEMA;
+  readonly kind: "gpu";
+  readonly name: string;
+  readonly about: string;
+  /** The target architectures whose code runs on it: `cuda.sm90a`. */
+  readonly targets: readonly string[];
+  readonly memoryBytesPerSecond: number;
+  readonly measuredReadBytesPerSecond: number | null;
+  readonly multiprocessors: number;
+  readonly sharedBytesPerBlock: number;
+  readonly registersPerMultiprocessor: number;
+  readonly peaks: readonly PeakRate[];
+  readonly sources: readonly SourceNote[];
+}
+
+export type HardwareModel = AcceleratorModel | GpuModel;
+
+const note = object<SourceNote>({ field: required(text), cite: required(text), assumed: optional(flag, false) });
+const rate = orUnlimited(positive);
+const operands = ["weight", "activation", "result"] as const;
+
+const unit = variant<UnitSpec>({
+  dram: object<DramSpec>({
+    kind: required(oneOf(["dram"])),
+    name: required(name),
+    bytesPerCycle: required(rate),
+    latencyCycles: required(number({ min: 0, integer: true })),
+    readEnergyPJPerByte: required(amount),
+    writeEnergyPJPerByte: required(amount),
+  }),
+  sram: object<SramSpec>({
+    kind: required(oneOf(["sram"])),
+    name: required(name),
+    holds: required(list(oneOf(operands), 1)),
+    capacityBytes: required(orUnlimited(count)),
+    readEnergyPJPerByte: required(amount),
+    writeEnergyPJPerByte: required(amount),
+  }),
+  dma: object<DmaSpec>({
+    kind: required(oneOf(["dma"])),
+    name: required(name),
+    moves: required(oneOf(operands)),
+    requestBytes: required(count),
+  }),
+  feeder: object<FeederSpec>({
+    kind: required(oneOf(["feeder"])),
+    name: required(name),
+    feeds: required(oneOf(["weight", "activation"])),
+    rowsPerCycle: required(count),
+    codesPerCycle: required(rate),
+    fifoRows: required(count),
+    decodeEnergyPJPerCode: required(amount),
+  }),
+  systolic: object<SystolicSpec>({
+    kind: required(oneOf(["systolic"])),
+    name: required(name),
+    rows: required(count),
+    columns: required(count),
+    dataflow: required(oneOf(DATAFLOWS)),
+    overlap: required(
+      object<OverlapSpec>({
+        shadowRegisters: required(flag),
+        fillOverlapsDrain: required(flag),
+        separateDrain: required(flag),
+        controlCyclesPerFold: required(number({ min: 0, integer: true })),
+      }),
+    ),
+    macEnergyPJ: required(amount),
+  }),
+  vector: object<VectorSpec>({
+    kind: required(oneOf(["vector"])),
+    name: required(name),
+    elementsPerCycle: required(rate),
+    energyPJPerElement: required(amount),
+  }),
+});
+
+const model = variant<HardwareModel>({
+  accelerator: object<AcceleratorModel>({
+    schema: required(oneOf([HARDWARE_SCHEMA])),
+    kind: required(oneOf(["accelerator"])),
+    name: required(name),
+    about: required(text),
+    clockMHz: required(positive),
+    units: required(list(unit)),
+    sources: required(list(note)),
+  }),
+  gpu: object<GpuModel>({
+    schema: required(oneOf([HARDWARE_SCHEMA])),
+    kind: required(oneOf(["gpu"])),
+    name: required(name),
+    about: required(text),
+    targets: required(list(text, 1)),
+    memoryBytesPerSecond: required(positive),
+    measuredReadBytesPerSecond: optional<number | null>(positive, null),
+    multiprocessors: required(count),
+    sharedBytesPerBlock: required(count),
+    registersPerMultiprocessor: required(count),
+    peaks: required(
+      list(
+        object<PeakRate>({
+          type: required(text),
+          unit: required(oneOf(["matrix", "lane"])),
+          opsPerSecond: required(positive),
+          evidence: required(oneOf(["published", "measured"])),
+        }),
+        1,
+      ),
+    ),
+    sources: required(list(note)),
+  }),
+});
+
+/**
+ * Reads a hardware model. Mistakes are reported with their JSON path and place: `json/*`, `hardware/type`, `/range`,
+ * `/missing`, `/unknown-field`, `/missing-unit`, `/duplicate-unit`; a number without a source is the warning
+ * `hardware/source`.
+ */
+export function validateHardware(source: string, file: number, sink: Diagnostics): HardwareModel | undefined {
+  const root = parseJson(source, file, sink);
+  if (root === undefined) return undefined;
+  const context: ReadContext = { sink, area: "hardware" };
+  const found = model(root, "", context);
+  if (found === undefined) return undefined;
+  reportUnsourced(root, found, sink);
+  if (found.kind === "gpu") return found;
+  return checkUnits(found, root, sink) ? found : undefined;
+}
+
+function member(node: JsonNode, key: string): JsonNode | undefined {
+  return node.kind === "object" ? node.members.find((m) => m.key === key)?.value : undefined;
+}
+
+/** What every machine must have for the simulator to run a product of matrices on it. */
+const NEEDED: readonly { readonly what: string; readonly has: (unit: UnitSpec) => boolean }[] = [
+  { what: "one `dram`", has: (u) => u.kind === "dram" },
+  { what: "one `systolic` array", has: (u) => u.kind === "systolic" },
+  { what: "one `vector` unit", has: (u) => u.kind === "vector" },
+  ...operands.map((o) => ({
+    what: `one \`sram\` that holds "${o}"`,
+    has: (u: UnitSpec) => u.kind === "sram" && u.holds.includes(o),
+  })),
+  ...operands.map((o) => ({
+    what: `one \`dma\` that moves "${o}"`,
+    has: (u: UnitSpec) => u.kind === "dma" && u.moves === o,
+  })),
+  ...(["weight", "activation"] as const).map((o) => ({
+    what: `one \`feeder\` that feeds "${o}"`,
+    has: (u: UnitSpec) => u.kind === "feeder" && u.feeds === o,
+  })),
+];
+
+function checkUnits(found: AcceleratorModel, root: JsonNode, sink: Diagnostics): boolean {
+  const before = sink.list.length;
+  const units = member(root, "units") ?? root;
+  const nodeOf = (i: number): JsonNode => (units.kind === "array" ? (units.items[i] ?? units) : units);
+  found.units.forEach((u, i) => {
+    const first = found.units.findIndex((v) => v.name === u.name);
+    if (first === i) return;
+    sink.error(
+      "hardware/duplicate-unit",
+      (member(nodeOf(i), "name") ?? nodeOf(i)).span,
+      `\`units[${i}].name\`: "${u.name}" is taken`,
+      [{ message: "the other one", span: (member(nodeOf(first), "name") ?? nodeOf(first)).span }],
+    );
+  });
+  for (const { what, has } of NEEDED) {
+    const matching = found.units.flatMap((u, i) => (has(u) ? [i] : []));
+    const extra = matching[1];
+    if (matching.length === 0) sink.error("hardware/missing-unit", units.span, `\`units\` needs ${what}`);
+    else if (extra !== undefined)
+      sink.error(
+        "hardware/duplicate-unit",
+        nodeOf(extra).span,
+        `\`units[${extra}]\`: \`units\` takes ${what}, and has it already`,
+      );
+  }
+  return sink.list.length === before;
+}
+
+/** Paths of all numbers of a model, with unit names for indices: `units.pe.rows`. */
+export function numericFields(found: HardwareModel): readonly string[] {
+  const walk = (value: unknown, path: readonly string[]): readonly string[] => {
+    if (typeof value === "number") return [path.join(".")];
+    if (Array.isArray(value)) return value.flatMap((item: unknown, i) => walk(item, [...path, nameOf(item) ?? `${i}`]));
+    if (typeof value === "object" && value !== null)
+      return Object.entries(value).flatMap(([key, item]) => walk(item, [...path, key]));
+    return [];
+  };
+  return walk(found, []);
+}
+
+function nameOf(item: unknown): string | undefined {
+  if (typeof item !== "object" || item === null) return undefined;
+  if ("name" in item && typeof item.name === "string") return item.name;
+  if ("type" in item && "evidence" in item) return `${String(item.type)}-${String(item.evidence)}`;
+  return undefined;
+}
+
+/** The source of a number, if the model names one. */
+export function sourceOf(found: HardwareModel, field: string): SourceNote | undefined {
+  const parts = field.split(".");
+  return found.sources.find((s) => {
+    const pattern = s.field.split(".");
+    return pattern.length === parts.length && pattern.every((p, i) => p === "*" || p === parts[i]);
+  });
+}
+
+function reportUnsourced(root: JsonNode, found: HardwareModel, sink: Diagnostics): void {
+  const at = member(root, "sources") ?? root;
+  for (const field of numericFields(found)) {
+    if (sourceOf(found, field) === undefined)
+      sink.warn("hardware/source", at.span, `\`${field}\` has no source`, [
+        { message: `add { "field": "${field}", "cite": … }, with "assumed": true where it is a choice` },
+      ]);
+  }
+}
