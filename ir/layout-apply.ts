@@ -1,7 +1,17 @@
 /** Applying layouts to numbers: one point, a compiled function for loops of millions, and enumeration of a box. */
 import { internal } from "./diagnostics.ts";
 import type { Axis, Extents, Layout, Term } from "./layout.ts";
-import { coordinate, fromOf, onlyOutput, type Point, partsOf, type Strided, toOf, volume, type Xor } from "./layout-basic.ts";
+import {
+  coordinate,
+  fromOf,
+  onlyOutput,
+  type Point,
+  partsOf,
+  type Strided,
+  toOf,
+  volume,
+  type Xor,
+} from "./layout-basic.ts";
 import { simplify } from "./layout-normal.ts";
 
 /** Tiles up to this many points may be enumerated. */

@@ -2,9 +2,9 @@
 import { internal } from "./diagnostics.ts";
 import type { Field, Format } from "./format.ts";
 import { ADDRESS, type Axis, BIT, type Extents, type Layout, type Term } from "./layout.ts";
-import { bitsFor, isPowerOfTwo, onlyOutput, roundUp, type Strided, toOf, volume } from "./layout-basic.ts";
 import { compileAddress, linearIndex, pointAt } from "./layout-apply.ts";
-import { normalStrided, simplify, compose } from "./layout-normal.ts";
+import { bitsFor, isPowerOfTwo, onlyOutput, roundUp, type Strided, toOf, volume } from "./layout-basic.ts";
+import { compose, normalStrided, simplify } from "./layout-normal.ts";
 import { rename } from "./layout-transform.ts";
 import { bitsOf } from "./scalar.ts";
 
@@ -89,7 +89,8 @@ export function bitPlanes(
 }
 
 function extentsOf(axes: readonly Axis[], shape: readonly number[], bits: number): Extents {
-  if (axes.length !== shape.length || axes.includes(BIT)) internal(`axes ${axes.join(" ")} of shape ${shape.join(" ")}`);
+  if (axes.length !== shape.length || axes.includes(BIT))
+    internal(`axes ${axes.join(" ")} of shape ${shape.join(" ")}`);
   return { ...Object.fromEntries(axes.map((axis, i) => [axis, shape[i]!])), [BIT]: bits };
 }
 
@@ -133,7 +134,11 @@ function moved(layout: Layout, base: number, bits: number): Layout {
 }
 
 /** The bits of a field inside its record: where they start, how far they reach, and whether they fill that range. */
-export function fieldRange(field: Field): { readonly start: number; readonly bits: number; readonly contiguous: boolean } {
+export function fieldRange(field: Field): {
+  readonly start: number;
+  readonly bits: number;
+  readonly contiguous: boolean;
+} {
   const width = bitsOf(field.type);
   const at = compileAddress(field.layout, [FIELD_INDEX, BIT]);
   let start = Number.POSITIVE_INFINITY;
@@ -174,7 +179,9 @@ function blocked(block: number, field: Field, at: Layout, recordBits: number, ro
   const pitch = roundUp(blocks * recordBits, pitchAlignBits);
   const outerExtents = Object.fromEntries(outer.map((axis, i) => [axis, shape[i]!]));
   const perValue = field.count === block;
-  const index: Extents = perValue ? { [last]: length } : { [blockAxis]: blocks, ...(field.count === 1 ? {} : { [FIELD_INDEX]: field.count }) };
+  const index: Extents = perValue
+    ? { [last]: length }
+    : { [blockAxis]: blocks, ...(field.count === 1 ? {} : { [FIELD_INDEX]: field.count }) };
   // First to (outer…, block, i, bit), then the field's place, then record and row are added.
   const split: Term[] = perValue
     ? [term(last, block, blocks, RECORD, 1), term(last, 1, block, INDEX, 1)]
@@ -256,7 +263,11 @@ export function swizzle(bytes: 32 | 64 | 128, addressExtent: number): Layout {
 }
 
 /** A table from a function on points; at most 2^20 points. */
-export function tabulate(from: Extents, to: Extents, of: (point: Readonly<Record<Axis, number>>) => Readonly<Record<Axis, number>>): Layout {
+export function tabulate(
+  from: Extents,
+  to: Extents,
+  of: (point: Readonly<Record<Axis, number>>) => Readonly<Record<Axis, number>>,
+): Layout {
   const map = Array.from({ length: volume(from) }, (_, i) => linearIndex(to, of(pointAt(from, i))));
   return { kind: "table", from, to, map };
 }

@@ -97,8 +97,7 @@ function invertStrided(layout: Strided): Layout | undefined {
     if (base !== 0) parts.push(shifted(axis, extent, -base));
     parts.push(...read.cuts);
     boxes[axis] = read.cuts.at(-1)?.to[axis] ?? extent - base;
-    for (const cut of read.cuts)
-      for (const [own, size] of Object.entries(cut.to)) if (own !== axis) boxes[own] = size;
+    for (const cut of read.cuts) for (const [own, size] of Object.entries(cut.to)) if (own !== axis) boxes[own] = size;
   }
   const terms: Term[] = [];
   for (const [axis, extent] of Object.entries(normal.from)) {
@@ -178,7 +177,8 @@ function opened(layout: Layout): Layout | undefined {
 export function isInjective(layout: Layout): boolean | undefined {
   const parts = partsOf(layout);
   if (parts.some((part) => part.kind === "opaque")) return undefined;
-  if (parts.every((part) => (part.kind === "strided" ? invertStrided(part) : invertPart(part)) !== undefined)) return true;
+  if (parts.every((part) => (part.kind === "strided" ? invertStrided(part) : invertPart(part)) !== undefined))
+    return true;
   const matrix = classify(layout);
   if (matrix !== undefined) return rankOf(matrix.columns) === matrix.columns.length;
   if (volume(fromOf(layout)) > ENUMERATION_LIMIT) return undefined;

@@ -2,7 +2,17 @@
 import { internal } from "./diagnostics.ts";
 import type { Axis, Extents, Layout } from "./layout.ts";
 import { linearIndex, pointAt } from "./layout-apply.ts";
-import { bitsFor, coordinate, fromOf, isPowerOfTwo, type Lookup, partsOf, type Strided, toOf, type Xor } from "./layout-basic.ts";
+import {
+  bitsFor,
+  coordinate,
+  fromOf,
+  isPowerOfTwo,
+  type Lookup,
+  partsOf,
+  type Strided,
+  toOf,
+  type Xor,
+} from "./layout-basic.ts";
 import { normalTerms, simplify } from "./layout-normal.ts";
 
 /** Inputs and outputs of a matrix take at most this many bits. */

@@ -160,7 +160,10 @@ function without(extents: Extents, other: Extents): Extents {
 /** b ∘ a as one strided layout, if both are strided and that is provable. */
 function joined(a: Layout, b: Layout): Strided | undefined {
   if (a.kind !== "strided" || b.kind !== "strided") return undefined;
-  return collapse(widen(a, without(b.from, a.to)), widen(b, without(a.to, b.from)));
+  const around = without(b.from, a.to);
+  const kept = without(a.to, b.from);
+  const clash = Object.keys(around).some((axis) => axis in a.from) || Object.keys(kept).some((axis) => axis in b.to);
+  return clash ? undefined : collapse(widen(a, around), widen(b, kept));
 }
 
 /**

@@ -65,28 +65,31 @@ const OUTER = "#outer";
 
 /** The atom repeated: `by` counts atoms (above its own coordinate there), `to` moves by one atom each. */
 export function product(atom: Layout, repeats: readonly Repeat[]): Layout {
-  return repeats.reduce<Layout>((inner, { by, count, to, stride }) => {
-    const own = fromOf(inner)[by];
-    const size = toOf(inner)[to] ?? 1;
-    const step = stride ?? size;
-    const box = Math.max(size, step * (count - 1) + size);
-    const outer = own === undefined ? by : OUTER;
-    const moved: Layout = {
-      kind: "strided",
-      from: { [to]: size, [outer]: count },
-      to: { [to]: box },
-      terms: [passing(to, size), { from: outer, div: 1, size: count, to, stride: step }],
-    };
-    const repeated = compose(inner, moved);
-    if (own === undefined) return repeated;
-    const split: Layout = {
-      kind: "strided",
-      from: { [by]: own * count },
-      to: { [by]: own, [OUTER]: count },
-      terms: [passing(by, own), { from: by, div: own, size: count, to: OUTER, stride: 1 }],
-    };
-    return compose(split, repeated);
-  }, layoutWith(atom, repeats));
+  return repeats.reduce<Layout>(
+    (inner, { by, count, to, stride }) => {
+      const own = fromOf(inner)[by];
+      const size = toOf(inner)[to] ?? 1;
+      const step = stride ?? size;
+      const box = Math.max(size, step * (count - 1) + size);
+      const outer = own === undefined ? by : OUTER;
+      const moved: Layout = {
+        kind: "strided",
+        from: { [to]: size, [outer]: count },
+        to: { [to]: box },
+        terms: [passing(to, size), { from: outer, div: 1, size: count, to, stride: step }],
+      };
+      const repeated = compose(inner, moved);
+      if (own === undefined) return repeated;
+      const split: Layout = {
+        kind: "strided",
+        from: { [by]: own * count },
+        to: { [by]: own, [OUTER]: count },
+        terms: [passing(by, own), { from: by, div: own, size: count, to: OUTER, stride: 1 }],
+      };
+      return compose(split, repeated);
+    },
+    layoutWith(atom, repeats),
+  );
 }
 
 /** Output axes that only the repetition moves start as 0. */
@@ -94,6 +97,11 @@ function layoutWith(atom: Layout, repeats: readonly Repeat[]): Layout {
   const to = toOf(atom);
   const added = repeats.map((r) => r.to).filter((axis) => !(axis in to));
   if (added.length === 0) return atom;
-  const zeros: Layout = { kind: "strided", from: {}, to: Object.fromEntries(added.map((axis) => [axis, 1])), terms: [] };
+  const zeros: Layout = {
+    kind: "strided",
+    from: {},
+    to: Object.fromEntries(added.map((axis) => [axis, 1])),
+    terms: [],
+  };
   return compose(atom, zeros);
 }

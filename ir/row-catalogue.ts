@@ -11,18 +11,14 @@ import { bitsOf, type Scalar } from "./scalar.ts";
  */
 function slabA(type: Scalar, warps: number, halves: 1 | 2 = 2): Operand {
   const e = 32 / bitsOf(type);
-  const layout = strided(
-    { [LANE]: 32 * warps, [REG]: 2 * halves, [ELEM]: e },
-    { m: 16 * warps, k: 4 * e * halves },
-    [
-      term(LANE, 4, 8, "m", 1),
-      term(LANE, 32, warps, "m", 16),
-      term(REG, 1, 2, "m", 8),
-      term(LANE, 1, 4, "k", e),
-      term(REG, 2, halves, "k", 4 * e),
-      term(ELEM, 1, e, "k", 1),
-    ],
-  );
+  const layout = strided({ [LANE]: 32 * warps, [REG]: 2 * halves, [ELEM]: e }, { m: 16 * warps, k: 4 * e * halves }, [
+    term(LANE, 4, 8, "m", 1),
+    term(LANE, 32, warps, "m", 16),
+    term(REG, 1, 2, "m", 8),
+    term(LANE, 1, 4, "k", e),
+    term(REG, 2, halves, "k", 4 * e),
+    term(ELEM, 1, e, "k", 1),
+  ]);
   return { type, where: warps > 1 ? ["register", "shared"] : ["register"], layout, regs: 2 * halves };
 }
 
@@ -50,9 +46,19 @@ function slabD(type: Scalar, warps: number, n: number): Operand {
   return { type, where: ["register"], layout, regs: n / 2 };
 }
 
-function hidden(type: Scalar, name: string, rows: readonly [string, number], columns: readonly [string, number]): Operand {
+function hidden(
+  type: Scalar,
+  name: string,
+  rows: readonly [string, number],
+  columns: readonly [string, number],
+): Operand {
   const to = { [rows[0]]: rows[1], [columns[0]]: columns[1] };
-  return { type, where: ["register"], layout: { kind: "opaque", name, from: { [LANE]: 32, [REG]: 1, [ELEM]: 1 }, to }, regs: 1 };
+  return {
+    type,
+    where: ["register"],
+    layout: { kind: "opaque", name, from: { [LANE]: 32, [REG]: 1, [ELEM]: 1 }, to },
+    regs: 1,
+  };
 }
 
 function mma(id: string, type: Scalar, d: Scalar, op: MatrixRow["op"], halves: 1 | 2 = 2): MatrixRow {

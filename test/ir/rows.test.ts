@@ -2,7 +2,7 @@
 import { describe, expect, it } from "vitest";
 import type { Layout } from "../../ir/layout.ts";
 import { apply, enumerate } from "../../ir/layout-apply.ts";
-import { rowMajor, term, strided } from "../../ir/layout-build.ts";
+import { rowMajor, strided, term } from "../../ir/layout-build.ts";
 import { isBijective } from "../../ir/layout-invert.ts";
 import { compose } from "../../ir/layout-normal.ts";
 import { findRow, LDMATRIX_X4_A, ROWS, SIMDGROUP_OBSERVED, wgmmaColumns } from "../../ir/row-catalogue.ts";
@@ -105,7 +105,11 @@ describe("matrix rows", () => {
       expectFragment(row.d.layout, "m", "n", c);
     });
 
-  for (const [type, e] of [["f16", 2], ["s8", 4], ["b1", 32]] as const)
+  for (const [type, e] of [
+    ["f16", 2],
+    ["s8", 4],
+    ["b1", 32],
+  ] as const)
     it(`wgmma with ${type} is CUTLASS'`, () => {
       const rows = [...ROWS.values()].filter((row) => row.id.startsWith("wgmma.") && row.id.endsWith(`.${type}`));
       expect(rows.length).toBe(type === "f16" ? 32 : 18);
@@ -117,7 +121,9 @@ describe("matrix rows", () => {
     });
 
   it("lists the column counts of wgmma", () => {
-    expect(wgmmaColumns("u1")).toEqual([8, 16, 24, 32, 48, 64, 80, 96, 112, 128, 144, 160, 176, 192, 208, 224, 240, 256]);
+    expect(wgmmaColumns("u1")).toEqual([
+      8, 16, 24, 32, 48, 64, 80, 96, 112, 128, 144, 160, 176, 192, 208, 224, 240, 256,
+    ]);
     expect(findRow("wgmma.m64n128k256.b1")?.d.regs).toBe(64);
     expect(findRow("wgmma.m64n40k256.b1")).toBeUndefined();
     expect(findRow("wgmma.m64n40k16.f16")?.m).toBe(64);
@@ -125,7 +131,11 @@ describe("matrix rows", () => {
 
   it("agrees with itself: boxes, register counts, one multiply", () => {
     for (const row of ROWS.values()) {
-      for (const [operand, box] of [[row.a, { m: row.m, k: row.k }], [row.b, { n: row.n, k: row.k }], [row.d, { m: row.m, n: row.n }]] as const) {
+      for (const [operand, box] of [
+        [row.a, { m: row.m, k: row.k }],
+        [row.b, { n: row.n, k: row.k }],
+        [row.d, { m: row.m, n: row.n }],
+      ] as const) {
         const { layout } = operand;
         if (layout.kind === "chain" || layout.kind === "xor") throw new Error("unexpected form");
         expect(layout.to).toEqual(box);
@@ -153,7 +163,10 @@ describe("matrix rows", () => {
       for (let lane = 0; lane < 32; lane++)
         for (let reg = 0; reg < 4; reg++)
           for (let elem = 0; elem < e; elem++) {
-            const { row, chunk } = apply(LDMATRIX_X4_A, { lane: 8 * reg + (lane >> 2) }) as { row: number; chunk: number };
+            const { row, chunk } = apply(LDMATRIX_X4_A, { lane: 8 * reg + (lane >> 2) }) as {
+              row: number;
+              chunk: number;
+            };
             const bit = 8 * (16 * chunk + 4 * (lane % 4)) + elem * bitsOf(type);
             expect(apply(layout, { lane, reg, elem })).toEqual({ m: row, k: bit / bitsOf(type) });
           }
