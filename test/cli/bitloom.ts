@@ -1,8 +1,8 @@
-/** Runs the real command: compiler/cli.ts bundled once per test file, started with Node like a user would. */
+/** Runs the real command: compiler/cli.ts bundled as for a release, once per test file, started with Node like a user would. */
 import { spawnSync } from "node:child_process";
 import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { join } from "node:path";
-import { build } from "esbuild";
+import { bundle } from "../../scripts/build.mjs";
 import { ROOT } from "../meta/sources.ts";
 
 export interface Ran {
@@ -19,24 +19,13 @@ export interface Bitloom {
   dispose(): void;
 }
 
-/** Bundles the command line (packages stay outside) into a folder of its own below out/. */
+/** Builds the command into a folder of its own below out/. */
 export async function buildBitloom(): Promise<Bitloom> {
   mkdirSync(join(ROOT, "out"), { recursive: true });
   const folder = mkdtempSync(join(ROOT, "out", "cli-test-"));
   const cwd = join(folder, "scratch");
   mkdirSync(cwd);
-  await build({
-    entryPoints: [join(ROOT, "compiler/cli.ts")],
-    outdir: join(folder, "compiler"),
-    bundle: true,
-    splitting: true,
-    format: "esm",
-    platform: "node",
-    target: "node20",
-    packages: "external",
-    loader: { ".loom": "text" },
-    logLevel: "silent",
-  });
+  await bundle(folder);
   return {
     cwd,
     run(args, options = {}) {
