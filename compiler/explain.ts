@@ -1,0 +1,2 @@
+/** What every diagnostic code means. */
+export type Code = `${string}/${string}`;
