@@ -1,0 +1,261 @@
+/** Operators: names, extents and index units of a body, resolved into terms. */
+import type { Diagnostics, Note, Span } from "../ir/diagnostics.ts";
+import { type Format, isPlain } from "../ir/format.ts";
+import { isFloat } from "../ir/scalar.ts";
+import type { Expression, Name, OpItem, Statement, TensorType } from "./ast.ts";
+import { wholeNumber } from "./check-formats.ts";
+import { IndexScope } from "./check-indices.ts";
+import { TermBuilder } from "./check-terms.ts";
+import type { CheckedOp, CheckedStatement, Extent, Operand } from "./module.ts";
+import { didYouMean, report, warn } from "./report.ts";
+
+/** Largest extent and largest number of elements of a tensor. */
+export const MAX_ELEMENTS = 2 ** 31;
+
+/** A tensor that a body may read: its shape in extents, and where it was declared. */
+export interface KnownTensor {
+  readonly shape: readonly Extent[];
+  readonly span: Span;
+}
+
+/** Looks formats up by name: undefined = unknown name, "broken" = declared, but a mistake in it is already reported. */
+export interface FormatTable {
+  readonly find: (name: string) => Format | "broken" | undefined;
+  readonly names: () => readonly string[];
+}
+
+/** Checks one operator; undefined where a mistake was reported. */
+export function checkOp(item: OpItem, formats: FormatTable, diagnostics: Diagnostics): CheckedOp | undefined {
+  if (item.broken) return undefined;
+  return new OpChecker(item, formats, diagnostics).check();
+}
+
+class OpChecker {
+  readonly #item: OpItem;
+  readonly #formats: FormatTable;
+  readonly #diagnostics: Diagnostics;
+  readonly #sizes = new Map<string, Span>();
+  readonly #tensors = new Map<string, KnownTensor>();
+  readonly #used = new Set<string>();
+  readonly #indices: IndexScope;
+  #failed = false;
+
+  constructor(item: OpItem, formats: FormatTable, diagnostics: Diagnostics) {
+    this.#item = item;
+    this.#formats = formats;
+    this.#diagnostics = diagnostics;
+    this.#indices = new IndexScope(diagnostics);
+  }
+
+  check(): CheckedOp | undefined {
+    const item = this.#item;
+    for (const size of item.sizes) this.#declareSize(size);
+    const operands = item.parameters.map((p) => {
+      const operand = this.#operand(p.name.text, p.type, p.name.span);
+      if (operand !== undefined) this.#declare(p.name, operand.shape);
+      // A name whose type is wrong is still a name.
+      else this.#tensors.set(p.name.text, { shape: [], span: p.name.span });
+      return operand;
+    });
+    const resultType = this.#resultType(item.result);
+    if (this.#failed || !operands.every((o): o is Operand => o !== undefined) || resultType === undefined)
+      return undefined;
+    const statements: CheckedStatement[] = [];
+    for (const [n, statement] of item.body.entries()) {
+      const checked = this.#statement(statement, resultType, n === item.body.length - 1);
+      if (checked !== undefined) statements.push(checked);
+    }
+    const last = item.body[item.body.length - 1];
+    if (last?.kind !== "result") this.#noResult(last);
+    const axes = this.#indices.close();
+    if (this.#failed || axes === undefined || last === undefined) return undefined;
+    this.#warnUnused();
+    return {
+      name: item.name.text,
+      sizes: item.sizes.map((size) => ({ name: size.text, span: size.span })),
+      operands,
+      result: { ...resultType, name: last.name.text, span: last.name.span },
+      statements,
+      axes,
+      span: item.name.span,
+    };
+  }
+
+  #error(code: `${string}/${string}`, span: Span, message: string, notes: readonly Note[] = []): undefined {
+    this.#failed = true;
+    report(this.#diagnostics, code, span, message, notes);
+  }
+
+  #declareSize(size: Name): void {
+    const earlier = this.#sizes.get(size.text);
+    if (earlier !== undefined)
+      this.#error("name/duplicate", size.span, `size \`${size.text}\` is declared twice`, [
+        { message: "the first one", span: earlier },
+      ]);
+    this.#sizes.set(size.text, size.span);
+  }
+
+  #declare(name: Name, shape: readonly Extent[]): void {
+    const earlier = this.#tensors.get(name.text);
+    if (earlier !== undefined) {
+      const notes = [{ message: "the first one", span: earlier.span }];
+      this.#error("name/duplicate", name.span, `\`${name.text}\` is declared twice`, notes);
+    }
+    this.#tensors.set(name.text, { shape, span: name.span });
+  }
+
+  #format(name: Name): Format | undefined {
+    const format = this.#formats.find(name.text);
+    if (format !== undefined && format !== "broken") return format;
+    this.#failed = true;
+    if (format === undefined && name.text !== "") {
+      const fix = didYouMean(name.text, name.span, this.#formats.names());
+      report(this.#diagnostics, "name/unknown-format", name.span, `there is no format \`${name.text}\``, [], fix);
+    }
+    return undefined;
+  }
+
+  #operand(name: string, type: TensorType, span: Span): Operand | undefined {
+    const format = this.#format(type.format);
+    const shape = type.shape.map((extent) => this.#extent(extent));
+    if (format === undefined || !shape.every((e): e is Extent => e !== undefined)) return undefined;
+    const last = shape[shape.length - 1];
+    if (typeof last === "number" && last % format.block !== 0) {
+      const where = type.shape[shape.length - 1]!.span;
+      return this.#error("shape/block", where, `${last} is not a multiple of the block of \`${format.name}\``, [
+        { message: `the block is ${format.block} values along the last axis`, span: format.span },
+      ]);
+    }
+    return { name, format: type.format.text, shape, formatSpan: type.format.span, span };
+  }
+
+  #extent(e: Expression): Extent | undefined {
+    if (e.kind === "number") {
+      const extent = wholeNumber(e, 1, MAX_ELEMENTS, "an extent", this.#diagnostics);
+      if (extent === undefined) this.#failed = true;
+      return extent;
+    }
+    if (e.kind !== "name" || e.name === "") return undefined;
+    if (this.#sizes.has(e.name)) {
+      this.#used.add(e.name);
+      return e.name;
+    }
+    this.#failed = true;
+    const fix = didYouMean(e.name, e.span, this.#sizes.keys());
+    const notes = [{ message: `sizes are declared after the operator's name: \`${this.#item.name.text}<${e.name}>\`` }];
+    report(this.#diagnostics, "name/unknown", e.span, `there is no size \`${e.name}\``, notes, fix);
+    return undefined;
+  }
+
+  #resultType(type: TensorType): Operand | undefined {
+    const operand = this.#operand("", type, type.span);
+    const format = operand === undefined ? undefined : this.#formats.find(operand.format);
+    if (operand === undefined || format === undefined || format === "broken") return undefined;
+    if (isPlain(format) && isFloat(format.fields[0]!.type)) return operand;
+    const message = `a result is stored as \`f16\`, \`bf16\` or \`f32\`, not as \`${operand.format}\``;
+    return this.#error("type/result", type.format.span, message);
+  }
+
+  #statement(s: Statement, result: Operand, last: boolean): CheckedStatement | undefined {
+    if (s.kind === "result" && !last) {
+      const notes = [{ message: "write `let` before a value that later statements use" }];
+      return this.#error("op/result", s.name.span, `\`${s.name.text}\` is not the last statement`, notes);
+    }
+    if (s.indices === undefined) {
+      if (s.kind === "let") return this.#quantize(s);
+      const message = `the result needs indices: \`${s.name.text}[m, n] = …\``;
+      return this.#error("op/result", s.name.span, message);
+    }
+    return this.#assign(s, s.indices, s.kind === "result" ? result : undefined);
+  }
+
+  #assign(s: Statement, indices: readonly Name[], result: Operand | undefined): CheckedStatement | undefined {
+    if (result !== undefined && indices.length !== result.shape.length) {
+      const message = `\`${s.name.text}\` has ${indices.length} ${indices.length === 1 ? "index" : "indices"}, the result type has ${result.shape.length} axes`;
+      const notes = [{ message: "the result's type", span: this.#item.result.span }];
+      return this.#error("shape/rank", s.name.span, message, notes);
+    }
+    this.#indices.open();
+    indices.forEach((index, n) => {
+      this.#indices.declare(index, result?.shape[n], this.#item.result.shape[n]?.span);
+    });
+    const terms = new TermBuilder(this.#tensors, this.#used, this.#indices, this.#diagnostics);
+    const value = terms.number(s.value);
+    const shape = this.#indices.shapeOf(indices);
+    if (!this.#indices.leave()) this.#failed = true;
+    this.#declare(s.name, shape ?? []);
+    if (value === undefined || shape === undefined) {
+      this.#failed = true;
+      return undefined;
+    }
+    const axes = indices.map((index) => index.text);
+    return { kind: "assign", name: s.name.text, axes, shape, value, span: s.span };
+  }
+
+  #quantize(s: Statement): CheckedStatement | undefined {
+    const call = s.value;
+    const shape = this.#quantizeArguments(call, s);
+    // Declared even when wrong, so that its uses are not mistakes too.
+    this.#declare(s.name, shape?.shape ?? []);
+    if (shape === undefined) {
+      this.#failed = true;
+      return undefined;
+    }
+    return { kind: "quantize", name: s.name.text, ...shape, span: s.span };
+  }
+
+  #quantizeArguments(
+    call: Expression,
+    s: Statement,
+  ): { from: string; format: string; shape: readonly Extent[] } | undefined {
+    if (call.kind !== "call" || call.callee.text !== "quantize") {
+      if (call.kind === "missing") return undefined;
+      const notes = [
+        { message: `write the indices of an intermediate value: \`let ${s.name.text}[m, n] = …\`` },
+        { message: "only `quantize(tensor, format)` stands without them" },
+      ];
+      return this.#error("op/let", s.name.span, `\`${s.name.text}\` has no indices`, notes);
+    }
+    const [source, target] = call.args;
+    if (call.args.length !== 2 || source?.kind !== "name" || target?.kind !== "name")
+      return this.#error("op/quantize", call.span, "`quantize` takes the name of a tensor and the name of a format");
+    const tensor = this.#tensors.get(source.name);
+    if (tensor === undefined) {
+      const fix = didYouMean(source.name, source.span, this.#tensors.keys());
+      report(this.#diagnostics, "name/unknown", source.span, `there is no tensor \`${source.name}\``, [], fix);
+    } else this.#used.add(source.name);
+    const format = this.#format({ text: target.name, span: target.span });
+    if (format === undefined || tensor === undefined) return undefined;
+    if (format.encoder === undefined)
+      return this.#error("format/no-encoder", target.span, `format \`${format.name}\` does not say how to encode`, [
+        { message: "add `encode absmax(scale, code)` to the format", span: format.span },
+      ]);
+    const last = tensor.shape[tensor.shape.length - 1];
+    if (typeof last === "number" && last % format.block !== 0)
+      return this.#error(
+        "shape/block",
+        source.span,
+        `the last axis of \`${source.name}\` has ${last} values, not a multiple of ${format.block}`,
+        [{ message: `the block of \`${format.name}\``, span: format.span }],
+      );
+    return { from: source.name, format: target.name, shape: tensor.shape };
+  }
+
+  #noResult(last: Statement | undefined): void {
+    if (last?.kind === "let" || last === undefined) {
+      const message = `operator \`${this.#item.name.text}\` computes no result`;
+      const notes = [{ message: "the last statement is the result: `y[m, n] = …`, without `let`" }];
+      this.#error("op/result", this.#item.name.span, message, notes);
+    }
+  }
+
+  #warnUnused(): void {
+    for (const [name, { span }] of this.#tensors) {
+      const isResult = span === this.#item.body[this.#item.body.length - 1]?.name.span;
+      if (!isResult && !this.#used.has(name)) warn(this.#diagnostics, "name/unused", span, `\`${name}\` is never used`);
+    }
+    for (const [name, span] of this.#sizes) {
+      if (!this.#used.has(name)) warn(this.#diagnostics, "name/unused", span, `size \`${name}\` is never used`);
+    }
+  }
+}

@@ -1,0 +1,515 @@
+/** Instantiation: an operator at concrete sizes as an unscheduled Program on whole tensors. */
+import { type Diagnostics, internal, NO_SPAN, type Note, type Span } from "../ir/diagnostics.ts";
+import { ExprBuilder, type ExprId } from "../ir/expr.ts";
+import { type Field, type Format, isPlain } from "../ir/format.ts";
+import type { Axis } from "../ir/layout.ts";
+import type { Dim, Program, Region, Step, Tensor, TileOp } from "../ir/program.ts";
+import { bitsOf, isInt, type Scalar } from "../ir/scalar.ts";
+import type { CheckedOp, CheckedStatement, Extent, Index, Module, Operand, Term } from "./module.ts";
+import { didYouMean, report } from "./report.ts";
+import { rowMajorLayout, streamLayout } from "./stream-layouts.ts";
+
+/** A tensor may have fewer elements than this. */
+const MAX_ELEMENTS = 2 ** 31;
+
+/**
+ * The Program of operator `opName` at `sizes`, or undefined after reporting. `at` is where a mistake in the request
+ * itself belongs; without it, at the operator.
+ */
+export function instantiate(
+  module: Module,
+  opName: string,
+  sizes: Readonly<Record<string, number>>,
+  diagnostics: Diagnostics,
+  at: Span = NO_SPAN,
+): Program | undefined {
+  const op = module.ops.find((o) => o.name === opName);
+  if (op === undefined) {
+    const names = module.ops.map((o) => o.name);
+    const notes = [
+      { message: names.length === 0 ? "there is no operator without mistakes" : `there is ${names.join(", ")}` },
+    ];
+    report(
+      diagnostics,
+      "name/unknown-op",
+      at,
+      `there is no operator \`${opName}\``,
+      notes,
+      didYouMean(opName, at, names),
+    );
+    return undefined;
+  }
+  const place = at === NO_SPAN ? op.span : at;
+  if (!checkSizes(op, sizes, place, diagnostics)) return undefined;
+  const formats = new Map(module.formats.map((format) => [format.name, format]));
+  const extent = (e: Extent): number => (typeof e === "number" ? e : (sizes[e] ?? internal(`no size ${e}`)));
+  if (!checkShapes(op, formats, extent, diagnostics)) return undefined;
+  return new Instance(op, formats, extent, diagnostics).program();
+}
+
+function checkSizes(
+  op: CheckedOp,
+  sizes: Readonly<Record<string, number>>,
+  at: Span,
+  diagnostics: Diagnostics,
+): boolean {
+  let good = true;
+  const declared = op.sizes.map((s) => s.name);
+  for (const name of Object.keys(sizes)) {
+    if (declared.includes(name)) continue;
+    const notes = [{ message: `its sizes are ${declared.join(", ") || "all numbers"}`, span: op.span }];
+    report(
+      diagnostics,
+      "size/unknown",
+      at,
+      `operator \`${op.name}\` has no size \`${name}\``,
+      notes,
+      didYouMean(name, at, declared),
+    );
+    good = false;
+  }
+  for (const { name, span } of op.sizes) {
+    const value = Object.hasOwn(sizes, name) ? sizes[name] : undefined;
+    if (value === undefined) {
+      report(diagnostics, "size/missing", span, `size \`${name}\` of \`${op.name}\` is not given`);
+      good = false;
+    } else if (!Number.isInteger(value) || value < 1 || value >= MAX_ELEMENTS) {
+      const message = `size \`${name}\` is ${value}: a size is a whole number from 1 to ${MAX_ELEMENTS - 1}`;
+      report(diagnostics, "size/invalid", span, message);
+      good = false;
+    }
+  }
+  return good;
+}
+
+type ExtentOf = (e: Extent) => number;
+
+function checkShapes(
+  op: CheckedOp,
+  formats: ReadonlyMap<string, Format>,
+  extent: ExtentOf,
+  diagnostics: Diagnostics,
+): boolean {
+  let good = true;
+  const quantized = op.statements.filter((s): s is CheckedStatement & { kind: "quantize" } => s.kind === "quantize");
+  const stored = [
+    ...[...op.operands, op.result].map((o) => ({ ...o, at: o.formatSpan })),
+    ...quantized.map((q) => ({ ...q, at: q.span })),
+  ];
+  for (const { name, format: formatName, shape, at } of stored) {
+    const format = formats.get(formatName) ?? internal(`no format ${formatName}`);
+    const last = shape[shape.length - 1]!;
+    const length = extent(last);
+    if (length % format.block !== 0) {
+      const below = length - (length % format.block);
+      const near = below === 0 ? `${format.block}` : `${below} or ${below + format.block}`;
+      const what = typeof last === "string" ? `${last} = ${length}` : `${length}`;
+      const notes: Note[] = [
+        { message: `the nearest valid ${typeof last === "string" ? last : "extent"} is ${near}` },
+        {
+          message: `\`${format.name}\` stores blocks of ${format.block} values along the last axis`,
+          span: format.span,
+        },
+      ];
+      const message = `${what} is not a multiple of ${format.block}, the block of \`${format.name}\` (tensor \`${name}\`)`;
+      report(diagnostics, "shape/block", at, message, notes);
+      good = false;
+    }
+  }
+  const assigned = op.statements.map((s) => ({ name: s.name, shape: s.shape, at: s.span }));
+  for (const { name, shape, at } of [...stored, ...assigned]) {
+    const elements = shape.reduce<number>((n, e) => n * extent(e), 1);
+    if (elements < MAX_ELEMENTS) continue;
+    const message = `tensor \`${name}\` has ${shape.map(extent).join(" × ")} = ${elements} elements; at most ${MAX_ELEMENTS - 1} are allowed`;
+    report(diagnostics, "size/too-large", at, message);
+    good = false;
+    break;
+  }
+  return good;
+}
+
+/** A tensor of the operator as the body sees it. */
+interface Value {
+  readonly dims: readonly Dim[];
+  /** The tensor that holds its values; undefined until it is decoded. */
+  id?: string;
+  readonly type: Scalar;
+  /** Coded values: the format and the ids of its fields' tensors. */
+  readonly coded?: { readonly format: Format; readonly fields: readonly string[] };
+  readonly span: Span;
+}
+
+/** Builds one program; its methods append tensors and steps in the order of the body. */
+class Instance {
+  readonly #op: CheckedOp;
+  readonly #formats: ReadonlyMap<string, Format>;
+  readonly #extent: ExtentOf;
+  readonly #diagnostics: Diagnostics;
+  readonly #exprs = new ExprBuilder();
+  readonly #tensors: Tensor[] = [];
+  readonly #steps: TileOp[] = [];
+  readonly #values = new Map<string, Value>();
+  readonly #usedFormats = new Map<string, Format>();
+  readonly #ids = new Set<string>();
+  #failed = false;
+
+  constructor(op: CheckedOp, formats: ReadonlyMap<string, Format>, extent: ExtentOf, diagnostics: Diagnostics) {
+    this.#op = op;
+    this.#formats = formats;
+    this.#extent = extent;
+    this.#diagnostics = diagnostics;
+    for (const { name } of [...op.operands, ...op.statements]) this.#ids.add(name);
+  }
+
+  program(): Program | undefined {
+    const op = this.#op;
+    for (const operand of op.operands) {
+      const format = this.#format(operand.format);
+      this.#store(operand.name, format, this.#dimsOf(operand), "input", operand.span);
+    }
+    for (const statement of op.statements) {
+      if (statement.kind === "quantize") this.#quantize(statement);
+      else this.#assign(statement);
+    }
+    if (this.#failed) return undefined;
+    return {
+      name: op.name,
+      tensors: this.#tensors,
+      formats: [...this.#usedFormats.values()],
+      tables: [],
+      rings: [],
+      exprs: this.#exprs.done(),
+      body: this.#steps satisfies readonly Step[],
+    };
+  }
+
+  #format(name: string): Format {
+    return this.#formats.get(name) ?? internal(`no format ${name}`);
+  }
+
+  #unique(base: string): string {
+    let id = base;
+    for (let n = 2; this.#ids.has(id); n++) id = `${base}${n}`;
+    this.#ids.add(id);
+    return id;
+  }
+
+  /** Axes are named after the index variables of the tensor's first use, so that programs read like the source. */
+  #dimsOf(operand: Operand): readonly Dim[] {
+    const first = firstAccess(operand.name, this.#op.statements);
+    const taken = new Set<string>();
+    return operand.shape.map((e, n) => {
+      const wanted = first?.[n]?.axis ?? (typeof e === "string" ? e.toLowerCase() : `d${n}`);
+      let axis = wanted;
+      for (let i = 2; taken.has(axis); i++) axis = `${wanted}${i}`;
+      taken.add(axis);
+      return { axis, extent: this.#extent(e) };
+    });
+  }
+
+  /** Declares the global tensors that store a value in `format`. */
+  #store(
+    name: string,
+    format: Format,
+    dims: readonly Dim[],
+    role: "input" | "workspace" | "output",
+    span: Span,
+  ): Value {
+    if (isPlain(format)) {
+      const type = format.fields[0]!.type;
+      const layout = rowMajorLayout(dims, bitsOf(type));
+      this.#tensors.push({ id: name, type, ...shapeOf(dims), place: "global", role, layout, span });
+      const value: Value = { dims, id: name, type, span };
+      this.#values.set(name, value);
+      return value;
+    }
+    this.#usedFormats.set(format.name, format);
+    const fields = format.fields.map((field) => this.#stream(name, format, field, dims, role, span));
+    const value: Value = { dims, type: "f32", coded: { format, fields }, span };
+    this.#values.set(name, value);
+    return value;
+  }
+
+  #stream(
+    operand: string,
+    format: Format,
+    field: Field,
+    dims: readonly Dim[],
+    role: "input" | "workspace" | "output",
+    span: Span,
+  ): string {
+    const own = fieldDims(format, field, dims);
+    const perValue = isPerValue(format, field);
+    const layout = perValue ? streamLayout(format, field, own) : rowMajorLayout(own, bitsOf(field.type));
+    if (layout === undefined) {
+      this.#failed = true;
+      const message = `the bit offsets of \`${field.name}\` are too irregular for a tensor of this size`;
+      report(this.#diagnostics, "format/irregular", field.span, message, [
+        {
+          message:
+            "offsets made of `i`, `bit`, `+`, `*`, and `/` and `%` by divisors of the block are fine at every size",
+        },
+      ]);
+    }
+    const id = `${operand}.${field.name}`;
+    const origin = { operand, format: format.name, field: field.name };
+    this.#ids.add(id);
+    const place = { place: "global", role, ...(layout === undefined ? {} : { layout }) } as const;
+    this.#tensors.push({ id, type: field.type, ...shapeOf(own), ...place, origin, span });
+    return id;
+  }
+
+  #local(id: string, dims: readonly Dim[], span: Span): string {
+    this.#tensors.push({ id, type: "f32", ...shapeOf(dims), place: "global", role: "local", span });
+    return id;
+  }
+
+  #symbol({ axis, extent }: Dim): ExprId {
+    return this.#exprs.symbol(axis, "i32", [0, extent - 1]);
+  }
+
+  #region(tensor: string, dims: readonly Dim[]): Region {
+    return { tensor, index: dims.map((d) => this.#symbol(d)), tail: "exact" };
+  }
+
+  /** The regions of a coded value's fields at the point `dims` of the operand. */
+  #fieldRegions(value: Value): readonly Region[] {
+    const { format, fields } = value.coded ?? internal("fields of a plain value");
+    const last = value.dims[value.dims.length - 1]!;
+    return format.fields.map((field, n) => {
+      const rows = value.dims.slice(0, -1).map((d) => this.#symbol(d));
+      const tensor = fields[n]!;
+      const block = this.#exprs.op("div", this.#symbol(last), this.#exprs.constant(format.block));
+      const region = (...index: ExprId[]): Region => ({ tensor, index, tail: "exact" });
+      if (isPerValue(format, field)) return region(...rows, this.#symbol(last));
+      // Of a field with several elements the region names the first one of its instance.
+      const many = field.count > 1 ? [this.#exprs.constant(0)] : [];
+      if (field.scope === "tensor") return region(...many);
+      if (field.scope === "row") return region(...rows, ...many);
+      return region(...rows, this.#exprs.mul(block, this.#exprs.constant(field.count)));
+    });
+  }
+
+  /** The tensor that holds a value's numbers, decoding it first where it is coded. */
+  #decoded(name: string): { readonly id: string; readonly value: Value } {
+    const value = this.#values.get(name) ?? internal(`no tensor ${name}`);
+    if (value.id !== undefined) return { id: value.id, value };
+    const format = value.coded?.format ?? internal(`${name} is nowhere`);
+    const id = this.#local(this.#unique(`${name}.value`), value.dims, value.span);
+    value.id = id;
+    this.#steps.push({
+      kind: "decode",
+      format: format.name,
+      fields: this.#fieldRegions(value),
+      to: this.#region(id, value.dims),
+      at: this.#symbol(value.dims[value.dims.length - 1]!),
+      domain: value.dims,
+      span: value.span,
+    });
+    return { id, value };
+  }
+
+  #quantize(s: CheckedStatement & { kind: "quantize" }): void {
+    const { id, value } = this.#decoded(s.from);
+    const format = this.#format(s.format);
+    const stored = this.#store(s.name, format, value.dims, "workspace", s.span);
+    const last = value.dims[value.dims.length - 1]!;
+    this.#steps.push({
+      kind: "quantize",
+      format: format.name,
+      from: this.#region(id, value.dims),
+      to: this.#fieldRegions(stored),
+      over: last.axis,
+      domain: value.dims,
+      span: s.span,
+    });
+  }
+
+  #assign(s: CheckedStatement & { kind: "assign" }): void {
+    const isResult = s.name === this.#op.result.name;
+    const dims = s.axes.map((axis, n) => ({ axis, extent: this.#extent(s.shape[n]!) }));
+    // What the value reads is computed first: a step's inputs stand before it.
+    const value = this.#mapped(s.value, dims);
+    let type: Scalar = "f32";
+    if (isResult) {
+      const format = this.#format(this.#op.result.format);
+      type = this.#store(s.name, format, dims, "output", s.span).type;
+    } else {
+      this.#local(s.name, dims, s.span);
+      this.#values.set(s.name, { dims, id: s.name, type, span: s.span });
+    }
+    this.#exprs.span = s.span;
+    this.#steps.push({
+      kind: "map",
+      inputs: value.inputs,
+      to: this.#region(s.name, dims),
+      value: this.#exprs.cast(value.id, type),
+      over: [],
+      domain: dims,
+      span: s.span,
+    });
+    this.#exprs.span = NO_SPAN;
+  }
+
+  #dim(axis: Axis): Dim {
+    const extent = this.#op.axes[axis] ?? internal(`no extent of ${axis}`);
+    return { axis, extent: this.#extent(extent) };
+  }
+
+  /** The expression of a term over the elements it reads; sums inside become steps of their own. */
+  #mapped(term: Term, outer: readonly Dim[]): { readonly id: ExprId; readonly inputs: readonly Region[] } {
+    const inputs: Region[] = [];
+    const read = (region: Region, type: Scalar): ExprId => {
+      const key = JSON.stringify(region);
+      const at = inputs.findIndex((r) => JSON.stringify(r) === key);
+      const n = at >= 0 ? at : inputs.push(region) - 1;
+      return this.#asNumber(this.#exprs.input(n, type));
+    };
+    const build = (t: Term): ExprId => {
+      switch (t.kind) {
+        case "number":
+          return this.#exprs.constant(t.value, "f32");
+        case "access": {
+          const { region, type } = this.#access(t);
+          return read(region, type);
+        }
+        case "sum": {
+          const { id, dims } = this.#sum(t, outer);
+          return read(this.#region(id, dims), "f32");
+        }
+        case "apply": {
+          const args = t.args.map(build);
+          this.#exprs.span = t.span;
+          return this.#exprs.op(t.op, ...args);
+        }
+      }
+    };
+    return { id: build(term), inputs };
+  }
+
+  /** Bodies compute in f32; plain integer operands pass through i32. */
+  #asNumber(input: ExprId): ExprId {
+    const type = this.#exprs.typeOf(input);
+    return this.#exprs.cast(isInt(type) ? this.#exprs.cast(input, "i32") : input, "f32");
+  }
+
+  #access(t: Term & { kind: "access" }): { readonly region: Region; readonly type: Scalar } {
+    const { id, value } = this.#decoded(t.tensor);
+    const index = t.index.map(({ axis, offset }: Index) => {
+      const shift = this.#exprs.constant(offset);
+      return axis === undefined ? shift : this.#exprs.add(this.#symbol(this.#dim(axis)), shift);
+    });
+    return { region: { tensor: id, index, tail: "exact" }, type: value.type };
+  }
+
+  /** A sum as a tensor over the axes it still depends on: a contraction where it sums a product of two elements. */
+  #sum(t: Term & { kind: "sum" }, outer: readonly Dim[]): { readonly id: string; readonly dims: readonly Dim[] } {
+    const over = t.over.map((axis) => this.#dim(axis));
+    const free = freeAxes(t);
+    const dims = outer.filter((d) => free.has(d.axis));
+    const domain = [...dims, ...over];
+    const product = productOf(t.body);
+    if (product !== undefined) {
+      const [a, b] = [this.#access(product[0]), this.#access(product[1])];
+      const id = this.#local(this.#unique("acc"), dims, t.span);
+      const to = this.#region(id, dims);
+      const zero = this.#exprs.constant(0, "f32");
+      this.#steps.push({ kind: "fill", to, value: zero, domain: dims, span: t.span });
+      this.#steps.push({ kind: "contract", a: a.region, b: b.region, to, over: t.over, domain, span: t.span });
+      return { id, dims };
+    }
+    const value = this.#mapped(t.body, domain);
+    const id = this.#local(this.#unique("acc"), dims, t.span);
+    const to = this.#region(id, dims);
+    const step = {
+      inputs: value.inputs,
+      to,
+      value: value.id,
+      over: t.over,
+      reduce: "sum",
+      domain,
+      span: t.span,
+    } as const;
+    this.#steps.push({ kind: "map", ...step });
+    return { id, dims };
+  }
+}
+
+const shapeOf = (dims: readonly Dim[]): { readonly axes: readonly Axis[]; readonly shape: readonly number[] } => ({
+  axes: dims.map((d) => d.axis),
+  shape: dims.map((d) => d.extent),
+});
+
+/** One element for every value of the operand. */
+const isPerValue = (format: Format, field: Field): boolean => field.scope === "block" && field.count === format.block;
+
+/** The axes of a field's stream: those of the rows it belongs to, then blocks (`g`) or elements (`e`). */
+function fieldDims(format: Format, field: Field, dims: readonly Dim[]): readonly Dim[] {
+  if (isPerValue(format, field)) return dims;
+  const rows = dims.slice(0, -1);
+  const last = dims[dims.length - 1]!;
+  const fresh = (wanted: string): string => {
+    let axis = wanted;
+    for (let n = 2; dims.some((d) => d.axis === axis); n++) axis = `${wanted}${n}`;
+    return axis;
+  };
+  const elements = { axis: fresh("e"), extent: field.count };
+  if (field.scope === "tensor") return field.count > 1 ? [elements] : [];
+  if (field.scope === "row") return field.count > 1 ? [...rows, elements] : rows;
+  const blocks = Math.ceil(last.extent / format.block);
+  if (field.count === 1) return [...rows, { axis: fresh("g"), extent: blocks }];
+  return [...rows, { axis: fresh("e"), extent: blocks * field.count }];
+}
+
+function firstAccess(tensor: string, statements: readonly CheckedStatement[]): readonly Index[] | undefined {
+  for (const s of statements) {
+    if (s.kind === "assign") {
+      const found = accessIn(tensor, s.value);
+      if (found !== undefined) return found;
+    } else if (s.from === tensor) {
+      // The quantized tensor has the same axes, so its first use names them too.
+      const found = firstAccess(s.name, statements.slice(statements.indexOf(s) + 1));
+      if (found !== undefined) return found;
+    }
+  }
+  return undefined;
+}
+
+function accessIn(tensor: string, t: Term): readonly Index[] | undefined {
+  switch (t.kind) {
+    case "number":
+      return undefined;
+    case "access":
+      return t.tensor === tensor ? t.index : undefined;
+    case "sum":
+      return accessIn(tensor, t.body);
+    case "apply":
+      for (const arg of t.args) {
+        const found = accessIn(tensor, arg);
+        if (found !== undefined) return found;
+      }
+      return undefined;
+  }
+}
+
+/** The axes that a term's value depends on. */
+function freeAxes(t: Term): ReadonlySet<Axis> {
+  switch (t.kind) {
+    case "number":
+      return new Set();
+    case "access":
+      return new Set(t.index.flatMap((i) => (i.axis === undefined ? [] : [i.axis])));
+    case "sum": {
+      const inner = freeAxes(t.body);
+      return new Set([...inner].filter((axis) => !t.over.includes(axis)));
+    }
+    case "apply":
+      return new Set(t.args.flatMap((arg) => [...freeAxes(arg)]));
+  }
+}
+
+function productOf(t: Term): readonly [Term & { kind: "access" }, Term & { kind: "access" }] | undefined {
+  if (t.kind !== "apply" || t.op !== "mul") return undefined;
+  const [a, b] = t.args;
+  return a?.kind === "access" && b?.kind === "access" ? [a, b] : undefined;
+}
