@@ -1,0 +1,65 @@
+/** Executes Metal text on the processor, thread by thread, and reports races, divergence and wild or unset memory. */
+import { type KernelLaunch, type KernelRun, launchKernel } from "./launch.ts";
+import { blankComments, type Parameter, readSignatures, rewriteShared, type Signature } from "./source.ts";
+
+export { checkMetal, type MetalDiagnostic } from "./check-metal.ts";
+export type { BufferArgument, KernelError, KernelRun, Schedule } from "./launch.ts";
+export { missingToolchain } from "./toolchain.ts";
+
+export interface MetalLaunch extends KernelLaunch {
+  /** Threads of a SIMD-group: a power of two from 4 to 64; Apple's GPUs have 32. */
+  readonly lanes: number;
+}
+
+const FILE = "kernel.metal";
+
+/** C++ for each attribute of a kernel parameter that is not a buffer (Metal Shading Language Specification, 5.2.3.6). */
+const BUILTINS: Readonly<Record<string, string>> = {
+  thread_position_in_grid: "bitloom_index(bitloom::kThreadInGrid)",
+  thread_position_in_threadgroup: "bitloom_index(bitloom::kThreadInGroup)",
+  threadgroup_position_in_grid: "bitloom_index(bitloom::kGroupInGrid)",
+  threads_per_threadgroup: "bitloom_index(bitloom::kThreadsPerGroup)",
+  threads_per_grid: "bitloom_index(bitloom::kThreadsPerGrid)",
+  threadgroups_per_grid: "bitloom_index(bitloom::kGroupsPerGrid)",
+  thread_index_in_threadgroup: "bitloom_thread()",
+  thread_index_in_simdgroup: "bitloom_lane()",
+  simdgroup_index_in_threadgroup: "bitloom_simdgroup()",
+  threads_per_simdgroup: "bitloom_lanes()",
+  simdgroups_per_threadgroup: "bitloom_simdgroups()",
+};
+
+/** The C++ expression that the entry point passes for one kernel parameter. */
+function argument({ type, name, attribute }: Parameter): string {
+  const index = /^buffer\s*\(\s*(\d+)\s*\)$/.exec(attribute)?.[1];
+  if (index !== undefined) {
+    return type.endsWith("&") ? `*(${type.slice(0, -1)}*)buffers[${index}]` : `(${type})buffers[${index}]`;
+  }
+  const builtin = BUILTINS[attribute];
+  if (builtin === undefined)
+    throw new Error(`parameter "${name}" has no attribute that a launch can supply: "${attribute}"`);
+  const index3 = builtin.startsWith("bitloom_index") ? builtin : `bitloom::Index{bitloom::${builtin}, 0, 0}`;
+  return `metal::Builtin<${type.replace(/\bconst\b/, "")}>::of(bitloom::${index3})`.replace(
+    "of(bitloom::bitloom::",
+    "of(bitloom::",
+  );
+}
+
+/** The translation unit: the text with its threadgroup arrays made shared, and an entry point that calls the kernel. */
+function translate(text: string, { name, parameters }: Signature): string {
+  let slot = 0;
+  const body = rewriteShared(blankComments(text), "threadgroup", (declarations) =>
+    declarations
+      .map((d) => `auto& ${d.name} = bitloom::shared<${d.type} ${d.dimensions}>(${slot++}, "${d.name}");`)
+      .join(" "),
+  );
+  const call = `${name}(${parameters.map(argument).join(", ")});`;
+  return `#line 1 "${FILE}"\n${body}\n#line 1 "entry"\nextern "C" void bitloom_entry(void* const* buffers) { ${call} }\n`;
+}
+
+/** Runs one kernel of the text over the whole grid. Throws on text that clang rejects or that has no such kernel. */
+export function runMetal(launch: MetalLaunch): KernelRun {
+  const signature = readSignatures(blankComments(launch.text), "kernel").find((s) => s.name === launch.kernel);
+  if (signature === undefined) throw new Error(`the text has no kernel "${launch.kernel}"`);
+  const source = translate(launch.text, signature);
+  return launchKernel(launch, source, { standard: "c++14", file: FILE, lanes: launch.lanes, dynamicSharedBytes: 0 });
+}
