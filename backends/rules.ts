@@ -1,0 +1,186 @@
+/** Legalisation: rules that bring expressions into what a language can say, with the same value on every input. */
+import type { Expr, ExprBuilder, ExprId, Op } from "../ir/expr.ts";
+import type { Rule } from "../ir/rewrite.ts";
+import type { Scalar } from "../ir/scalar.ts";
+
+/** A rule for one operator. */
+function onOp(
+  op: Op,
+  name: string,
+  about: string,
+  apply: (build: ExprBuilder, args: readonly ExprId[], expr: Expr & { readonly kind: "op" }) => ExprId | undefined,
+): Rule {
+  return {
+    name,
+    about,
+    apply: (expr, build) => (expr.kind === "op" && expr.op === op ? apply(build, expr.args, expr) : undefined),
+  };
+}
+
+/** Short forms for building: constants of the type that is meant, and operators by name. */
+function words(build: ExprBuilder, type: Scalar) {
+  return {
+    k: (value: number): ExprId => build.constant(value, type),
+    op: (op: Op, ...args: ExprId[]): ExprId => build.op(op, ...args),
+  };
+}
+
+/**
+ * roundQuotient by a fused remainder. q is the rounded float quotient, wrong by at most one even if division is off by
+ * several ulp (|a / b| ≤ 2^15 leaves nine bits below the units). r = a − q·b is exact because `fma` rounds once and r is a
+ * multiple of the finer operand's unit, at most 1.5·b in size. Comparing 2r with ±b then decides, ties to even.
+ */
+const FUSED_ROUND_QUOTIENT = onOp(
+  "roundQuotient",
+  "round-quotient-fused",
+  "rounds a / b exactly through the remainder of a fused multiply-add",
+  (build, [a, b]) => {
+    const { k, op } = words(build, "f32");
+    const q = op("rint", op("div", a!, b!));
+    const r = op("fma", op("neg", q), b!, a!);
+    const twice = op("add", r, r);
+    const odd = op(
+      "ne",
+      op("and", build.cast(q, "i32"), build.constant(1, "i32")),
+      build.constant(0, "i32"),
+    );
+    const up = op("or", op("gt", twice, b!), op("and", op("eq", twice, b!), odd));
+    const low = op("neg", b!);
+    const down = op("or", op("lt", twice, low), op("and", op("eq", twice, low), odd));
+    return op("add", q, op("select", up, k(1), op("select", down, k(-1), k(0))));
+  },
+);
+
+/**
+ * roundQuotient in integers, for languages whose division and fma promise little and whose compilers may reassociate
+ * floats (WGSL). |a| = A·2^ea and b = B·2^eb with 18-bit A and B; with e = ea − eb the quotient is A·2^(e+1) / 2B. The
+ * float quotient only proposes its floor f; the remainder A·2^(e+1) − f·2B is exact modulo 2^32 and small, so it corrects
+ * f by one and then decides the rounding. e < −1 means |a / b| < 1/2.
+ */
+const INTEGER_ROUND_QUOTIENT = onOp(
+  "roundQuotient",
+  "round-quotient-integer",
+  "rounds a / b exactly through an integer remainder",
+  (build, [a, b]) => {
+    const { k, op } = words(build, "u32");
+    const i = (value: number): ExprId => build.constant(value, "i32");
+    const magnitude = build.bits(op("abs", a!), "u32");
+    const divisor = build.bits(b!, "u32");
+    const exponent = (bits: ExprId): ExprId => build.cast(op("shr", bits, k(23)), "i32");
+    const significand = (bits: ExprId): ExprId =>
+      op("shr", op("or", op("and", bits, k(0x7fffff)), k(0x800000)), k(6));
+    const e = op("sub", exponent(magnitude), exponent(divisor));
+    const small = op("lt", e, i(-1));
+    const shift = build.cast(op("max", op("add", e, i(1)), i(0)), "u32");
+    const numerator = op("shl", significand(magnitude), op("min", shift, k(31)));
+    const twoB = op("mul", significand(divisor), k(2));
+    const guess = build.cast(op("floor", op("div", op("abs", a!), b!)), "u32");
+    const rest = build.cast(op("sub", numerator, op("mul", guess, twoB)), "i32");
+    const under = op("lt", rest, i(0));
+    const over = op("ge", rest, build.cast(twoB, "i32"));
+    const floor = op("select", under, op("sub", guess, k(1)), op("select", over, op("add", guess, k(1)), guess));
+    const twice = op("mul", op("sub", numerator, op("mul", floor, twoB)), k(2));
+    const odd = op("ne", op("and", floor, k(1)), k(0));
+    const up = op("or", op("gt", twice, twoB), op("and", op("eq", twice, twoB), odd));
+    const rounded = build.cast(op("add", floor, build.cast(up, "u32")), "f32");
+    const zero = build.constant(0, "f32");
+    const size = op("select", small, zero, rounded);
+    return op("select", op("lt", a!, zero), op("neg", size), size);
+  },
+);
+
+/** dot4 as four sign-extended products. */
+const EXPAND_DOT4 = onOp("dot4", "expand-dot4", "multiplies the four bytes one by one", (build, [a, b, c]) => {
+  const byte = (word: ExprId, index: number): ExprId => {
+    const signed = build.cast(word, "i32");
+    const high = build.op("shl", signed, build.constant(24 - 8 * index));
+    return build.op("shr", high, build.constant(24));
+  };
+  return [0, 1, 2, 3].reduce<ExprId>((sum, i) => build.add(sum, build.mul(byte(a!, i), byte(b!, i))), c!);
+});
+
+/**
+ * f16 rounding of an f32 that stays f32, in integers: nearest even at bit 13, at the fixed unit 2^−24 below 2^−14, and
+ * infinity from 65520 on. For targets that store f16 results as f32: their own conversions may round either way.
+ */
+const ROUND_TO_HALF: Rule = {
+  name: "round-to-half",
+  about: "rounds an f32 to the nearest f16 value without having f16",
+  apply(expr, build) {
+    if (expr.kind !== "cast" || expr.type !== "f32") return undefined;
+    const half = build.get(expr.of);
+    if (half.kind !== "cast" || half.type !== "f16" || build.typeOf(half.of) !== "f32") return undefined;
+    const { k, op } = words(build, "u32");
+    const x = half.of;
+    const bits = build.bits(x, "u32");
+    const magnitude = op("and", bits, k(0x7fffffff));
+    const sign = op("and", bits, k(0x80000000));
+    // Units below the last place kept: 13 bits for normal halves, more for subnormal ones, which share the unit 2^-24.
+    const exponent = op("shr", magnitude, k(23));
+    const drop = op("min", op("sub", k(126), op("min", exponent, k(113))), k(24));
+    const normal = op("ge", exponent, k(113));
+    const even = op("and", op("shr", magnitude, k(13)), k(1));
+    const nearest = op("and", op("add", op("add", magnitude, k(0xfff)), even), k(0xffffe000));
+    // A subnormal half counts units of 2^-24: its significand shifted down by `drop`, rounded, and converted back exactly.
+    const significand = op("or", op("and", magnitude, k(0x7fffff)), k(0x800000));
+    const whole = op("shr", significand, drop);
+    const rest = op("sub", significand, op("shl", whole, drop));
+    const point = op("shl", k(1), op("sub", drop, k(1)));
+    const up = op("or", op("gt", rest, point), op("and", op("eq", rest, point), op("eq", op("and", whole, k(1)), k(1))));
+    const units = op("add", whole, build.cast(up, "u32"));
+    const scaled = op("mul", build.cast(units, "f32"), build.constant(2 ** -24, "f32"));
+    const tiny = op("select", op("lt", exponent, k(102)), k(0), build.bits(scaled, "u32"));
+    const large = op("select", op("ge", nearest, k(0x47800000)), k(0x7f800000), nearest);
+    return build.bits(op("or", op("select", normal, large, tiny), sign), "f32");
+  },
+};
+
+/** A table's index masked by 2^n − 1, as a remainder: Tint's range analysis sees that one and drops its bounds check. */
+const INDEX_BY_REMAINDER: Rule = {
+  name: "index-by-remainder",
+  about: "writes a masked table index as a remainder, which range analysis understands",
+  apply(expr, build) {
+    if (expr.kind !== "table") return undefined;
+    const index = build.get(expr.index);
+    if (index.kind !== "op" || index.op !== "and" || index.type !== "u32") return undefined;
+    const mask = build.get(index.args[1]!);
+    if (mask.kind !== "const" || (mask.value & (mask.value + 1)) !== 0 || mask.value >= 2 ** 31) return undefined;
+    const remainder = build.op("mod", index.args[0]!, build.constant(mask.value + 1, "u32"));
+    return build.rebuild(expr, () => remainder);
+  },
+};
+
+/** C leaves shifts by the width or more undefined; the IR takes the count modulo the width. */
+const SHIFT_COUNT: Rule = {
+  name: "mask-shift-count",
+  about: "takes a shift count that may reach the width modulo the width",
+  apply(expr, build) {
+    if (expr.kind !== "op" || (expr.op !== "shl" && expr.op !== "shr")) return undefined;
+    const [value, count] = expr.args;
+    const type = build.typeOf(count!);
+    const bounded = knownBelow(build, count!, 32);
+    if (bounded) return undefined;
+    return build.op(expr.op, value!, build.op("and", count!, build.constant(31, type)));
+  },
+};
+
+function knownBelow(build: ExprBuilder, id: ExprId, limit: number): boolean {
+  const expr = build.get(id);
+  const range = build.rangeOf(id);
+  if (range !== undefined) return range[0] >= 0 && range[1] < limit;
+  if (expr.kind === "const") return expr.value >= 0 && expr.value < limit;
+  if (expr.kind === "cast" && (expr.type === "u32" || expr.type === "i32")) return knownBelow(build, expr.of, limit);
+  if (expr.kind !== "op") return false;
+  if (expr.op === "and" || (expr.op === "min" && expr.type === "u32"))
+    return expr.args.some((arg) => knownBelow(build, arg, limit));
+  return false;
+}
+
+/** CUDA: float division and fma are IEEE's; dot4 is an instruction. */
+export const C_RULES: readonly Rule[] = [FUSED_ROUND_QUOTIENT, SHIFT_COUNT];
+
+/** Metal: as CUDA, without dot4. */
+export const METAL_RULES: readonly Rule[] = [FUSED_ROUND_QUOTIENT, EXPAND_DOT4, SHIFT_COUNT];
+
+/** WGSL without packed dot products. */
+export const WGSL_RULES: readonly Rule[] = [INTEGER_ROUND_QUOTIENT, EXPAND_DOT4, ROUND_TO_HALF, INDEX_BY_REMAINDER];
