@@ -13,8 +13,8 @@ import {
   type Form,
   type Forms,
   LEVEL,
-  type Syntax,
   type SyncText,
+  type Syntax,
   type Text,
   type TransferText,
   wrap,
@@ -220,8 +220,7 @@ const RESERVED = new Set([
 function shared(kernel: Kernel, array: BufferText): readonly string[] {
   const type = TYPES[array.buffer.type] ?? internal(`no type ${array.buffer.type}`);
   const { offsets, bytes } = sharedLayout(kernel);
-  if (bytes <= STATIC_SHARED_BYTES)
-    return [`__shared__ __align__(128) ${type} ${array.name}[${array.buffer.length}];`];
+  if (bytes <= STATIC_SHARED_BYTES) return [`__shared__ __align__(128) ${type} ${array.name}[${array.buffer.length}];`];
   const offset = offsets.get(array.buffer.id) ?? internal(`no place for ${array.buffer.id}`);
   const line = `${type}* const ${array.name} = reinterpret_cast<${type}*>(shared_bytes + ${offset});`;
   return offset === 0 ? ["extern __shared__ __align__(128) unsigned char shared_bytes[];", line] : [line];

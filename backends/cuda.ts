@@ -1,5 +1,5 @@
 /** CUDA targets: one table an architecture. */
-import { rowsOn, type Rates } from "./cuda-rows.ts";
+import { type Rates, rowsOn } from "./cuda-rows.ts";
 import { cudaSyntax } from "./cuda-text.ts";
 import { emitCuda } from "./hosts/cuda.ts";
 import { C_RULES } from "./rules.ts";

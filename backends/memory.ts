@@ -11,7 +11,10 @@ export function byteLength(buffer: Pick<Buffer, "type" | "length">): number {
 }
 
 /** Offset of every shared buffer in one array of `bytes` bytes. */
-export function sharedLayout(kernel: Kernel): { readonly offsets: ReadonlyMap<string, number>; readonly bytes: number } {
+export function sharedLayout(kernel: Kernel): {
+  readonly offsets: ReadonlyMap<string, number>;
+  readonly bytes: number;
+} {
   const offsets = new Map<string, number>();
   let bytes = 0;
   for (const buffer of kernel.buffers) {

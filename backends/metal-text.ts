@@ -1,6 +1,6 @@
 /** Metal's text: constructor syntax for every conversion, explicit address spaces, one statement a line. */
 import { internal } from "../ir/diagnostics.ts";
-import type { Buffer, Kernel } from "../ir/kernel.ts";
+import type { Buffer } from "../ir/kernel.ts";
 import { isFloat, type Scalar } from "../ir/scalar.ts";
 import { absent, C_OPS, C_RESERVED, cDeclarations, convert, cVector, LOGICAL, nonZero, remainder } from "./c-family.ts";
 import { sharedBytes } from "./memory.ts";
@@ -11,8 +11,8 @@ import {
   type ExchangeText,
   type Form,
   LEVEL,
-  type Syntax,
   type SyncText,
+  type Syntax,
   type Text,
   wrap,
 } from "./syntax.ts";
@@ -115,8 +115,7 @@ export function metalSyntax(): Syntax {
     reserved: RESERVED,
     vectors: {
       kind: "pointer",
-      place: (buffer, type, pointer) =>
-        `*reinterpret_cast<${constness(buffer)}${space(buffer)} ${type}*>(${pointer})`,
+      place: (buffer, type, pointer) => `*reinterpret_cast<${constness(buffer)}${space(buffer)} ${type}*>(${pointer})`,
     },
     vector: cVector(VECTORS),
     make: (type, elements) => `${type}(${elements.join(", ")})`,
@@ -138,10 +137,7 @@ export function metalSyntax(): Syntax {
       warp: "uint warp [[simdgroup_index_in_threadgroup]]",
     },
     directives: [{ when: /^/, text: "#include <metal_stdlib>\nusing namespace metal;\n" }],
-    table: (name, type, values) => [
-      `constant ${type} ${name}[${values.length}] = {`,
-      `    ${values.join(", ")}};`,
-    ],
+    table: (name, type, values) => [`constant ${type} ${name}[${values.length}] = {`, `    ${values.join(", ")}};`],
     shared: (_, b) => [`threadgroup ${nameOf(b.buffer.type)} ${b.name}[${b.buffer.length}];`],
     sharedAt: "kernel",
     entry: (kernel, name, buffers, parameters) => ({

@@ -60,27 +60,35 @@ function printStmt(p: Printer, stmt: Stmt): void {
       const name = declare(p, stmt.name);
       if (stmt.kind === "var") p.mutable.add(stmt.name);
       const d = { name, type, value };
-      return p.out.line(stmt.kind === "let" ? p.syntax.declareLet(d) : p.syntax.declareVar(d), span);
+      p.out.line(stmt.kind === "let" ? p.syntax.declareLet(d) : p.syntax.declareVar(d), span);
+      break;
     }
     case "assign":
-      return p.out.line(assignment(p, stmt.name, stmt.value), span);
+      p.out.line(assignment(p, stmt.name, stmt.value), span);
+      break;
     case "read":
-      return printRead(p, stmt, span);
+      printRead(p, stmt, span);
+      break;
     case "write":
-      return guarded(p, stmt.when, span, () => printWrite(p, stmt.at, stmt.values, span));
+      guarded(p, stmt.when, span, () => printWrite(p, stmt.at, stmt.values, span));
+      break;
     case "atomicAdd":
-      return guarded(p, stmt.when, span, () => {
+      guarded(p, stmt.when, span, () => {
         const buffer = bufferOf(p, stmt.at);
         stmt.values.forEach((value, i) => {
           p.out.line(p.syntax.atomicAdd(element(p, stmt.at, i), expr(p, value), buffer), span);
         });
       });
+      break;
     case "for":
-      return printFor(p, stmt, span);
+      printFor(p, stmt, span);
+      break;
     case "if":
-      return printIf(p, stmt, span);
+      printIf(p, stmt, span);
+      break;
     case "collective":
-      return printCollective(p, stmt.scope, stmt.what, span);
+      for (const line of collectiveLines(p, stmt.scope, stmt.what)) p.out.line(line, span);
+      break;
   }
 }
 
@@ -124,7 +132,10 @@ function assignment(p: Printer, name: string, value: ExprId): string {
 }
 
 function guarded(p: Printer, when: ExprId | undefined, span: Span | undefined, body: () => void): void {
-  if (when === undefined) return body();
+  if (when === undefined) {
+    body();
+    return;
+  }
   p.out.line(`if (${expr(p, when)}) {`, span);
   p.out.indent(body);
   p.out.line("}", span);
@@ -239,10 +250,11 @@ function load(p: Printer, at: Access, offset: number, cache: "stream" | "keep" |
 function printWrite(p: Printer, at: Access, values: readonly ExprId[], span: Span | undefined): void {
   const vector = at.width === 1 ? undefined : vectorPlace(p, at);
   const texts = values.map((value) => expr(p, value));
-  if (vector !== undefined) return p.out.line(`${vector.place} = ${p.syntax.make(vector.type, texts)};`, span);
-  texts.forEach((text, i) => {
-    p.out.line(`${element(p, at, i)} = ${text};`, span);
-  });
+  const lines =
+    vector === undefined
+      ? texts.map((text, i) => `${element(p, at, i)} = ${text};`)
+      : [`${vector.place} = ${p.syntax.make(vector.type, texts)};`];
+  for (const line of lines) p.out.line(line, span);
 }
 
 /** Widths and atomicity of all buffers. Vectors that lanes write in parts must not be declared: a part's write may touch the whole. */
@@ -272,11 +284,6 @@ export function bufferWidths(kernel: Kernel, syntax: Syntax): ReadonlyMap<string
 }
 
 // Collectives ----------------------------------------------------------------------------------------------------
-
-function printCollective(p: Printer, scope: Scope, what: Collective, span: Span | undefined): void {
-  const lines = collectiveLines(p, scope, what);
-  for (const line of lines) p.out.line(line, span);
-}
 
 function collectiveLines(p: Printer, scope: Scope, what: Collective): readonly string[] {
   const { syntax, kernel } = p;

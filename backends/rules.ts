@@ -39,11 +39,7 @@ const FUSED_ROUND_QUOTIENT = onOp(
     const q = op("rint", op("div", a!, b!));
     const r = op("fma", op("neg", q), b!, a!);
     const twice = op("add", r, r);
-    const odd = op(
-      "ne",
-      op("and", build.cast(q, "i32"), build.constant(1, "i32")),
-      build.constant(0, "i32"),
-    );
+    const odd = op("ne", op("and", build.cast(q, "i32"), build.constant(1, "i32")), build.constant(0, "i32"));
     const up = op("or", op("gt", twice, b!), op("and", op("eq", twice, b!), odd));
     const low = op("neg", b!);
     const down = op("or", op("lt", twice, low), op("and", op("eq", twice, low), odd));
@@ -67,8 +63,7 @@ const INTEGER_ROUND_QUOTIENT = onOp(
     const magnitude = build.bits(op("abs", a!), "u32");
     const divisor = build.bits(b!, "u32");
     const exponent = (bits: ExprId): ExprId => build.cast(op("shr", bits, k(23)), "i32");
-    const significand = (bits: ExprId): ExprId =>
-      op("shr", op("or", op("and", bits, k(0x7fffff)), k(0x800000)), k(6));
+    const significand = (bits: ExprId): ExprId => op("shr", op("or", op("and", bits, k(0x7fffff)), k(0x800000)), k(6));
     const e = op("sub", exponent(magnitude), exponent(divisor));
     const small = op("lt", e, i(-1));
     const shift = build.cast(op("max", op("add", e, i(1)), i(0)), "u32");
@@ -126,7 +121,11 @@ const ROUND_TO_HALF: Rule = {
     const whole = op("shr", significand, drop);
     const rest = op("sub", significand, op("shl", whole, drop));
     const point = op("shl", k(1), op("sub", drop, k(1)));
-    const up = op("or", op("gt", rest, point), op("and", op("eq", rest, point), op("eq", op("and", whole, k(1)), k(1))));
+    const up = op(
+      "or",
+      op("gt", rest, point),
+      op("and", op("eq", rest, point), op("eq", op("and", whole, k(1)), k(1))),
+    );
     const units = op("add", whole, build.cast(up, "u32"));
     const scaled = op("mul", build.cast(units, "f32"), build.constant(2 ** -24, "f32"));
     const tiny = op("select", op("lt", exponent, k(102)), k(0), build.bits(scaled, "u32"));

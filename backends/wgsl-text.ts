@@ -120,12 +120,19 @@ function reductions(features: WgslFeatures): Pick<Syntax, "exchange" | "helpers"
   for (const op of ["sum", "max"] as const)
     for (const type of ["f32", "i32", "u32"] as const)
       helpers[`block_${op}_${type}`] = (kernel) => blockReduceHelper(op, type, kernel);
-  return { exchange: { "block.sum": blockReduce("sum", features), "block.max": blockReduce("max", features) }, helpers };
+  return {
+    exchange: { "block.sum": blockReduce("sum", features), "block.max": blockReduce("max", features) },
+    helpers,
+  };
 }
 
 function arrayOf(buffer: BufferText): string {
   const { type, length } = buffer.buffer;
-  const element = buffer.atomic ? `atomic<${typeOf(type)}>` : buffer.width === 1 ? typeOf(type) : vector(type, buffer.width);
+  const element = buffer.atomic
+    ? `atomic<${typeOf(type)}>`
+    : buffer.width === 1
+      ? typeOf(type)
+      : vector(type, buffer.width);
   return `array<${element}, ${Math.ceil(length / buffer.width)}>`;
 }
 
@@ -201,8 +208,7 @@ export function wgslSyntax(features: WgslFeatures): Syntax {
     bits: (_, to) => wrap(`bitcast<${typeOf(to)}>($0)`),
     literal,
     builtins: {
-      group: (dim, k) =>
-        builtin(["group", "group_y", "group_z"][dim]!, `workgroup_id.${"xyz"[dim]}`, k.grid[dim]),
+      group: (dim, k) => builtin(["group", "group_y", "group_z"][dim]!, `workgroup_id.${"xyz"[dim]}`, k.grid[dim]),
       warp: (_, k) => builtin("warp", `local_index / ${k.lanes}u`),
       lane: (_, k) => builtin("lane", "local_index", k.warps === 1 ? undefined : k.lanes),
       thread: () => builtin("thread", "local_index"),
@@ -245,10 +251,7 @@ export function wgslSyntax(features: WgslFeatures): Syntax {
         "",
         `// ${kernel.grid.join(" × ")} workgroups of ${kernel.lanes * kernel.warps} invocations, ${sharedBytes(kernel)} bytes of workgroup memory`,
       ],
-      open: [
-        `@compute @workgroup_size(${kernel.lanes * kernel.warps})`,
-        `fn ${name}(${parameters.join(", ")}) {`,
-      ],
+      open: [`@compute @workgroup_size(${kernel.lanes * kernel.warps})`, `fn ${name}(${parameters.join(", ")}) {`],
     }),
   };
 }
