@@ -3,7 +3,7 @@ import { internal } from "../ir/diagnostics.ts";
 import type { Op } from "../ir/expr.ts";
 import type { Width } from "../ir/kernel.ts";
 import { isFloat, type Scalar } from "../ir/scalar.ts";
-import { call, type Declaration, type Form, type Forms, infix, LEVEL, prefix, wrap } from "./syntax.ts";
+import { ADD, call, type Declaration, type Form, type Forms, infix, LEVEL, prefix, wrap } from "./syntax.ts";
 
 const CHOICE: Form = {
   text: "$0 ? $1 : $2",
@@ -15,7 +15,7 @@ const CHOICE: Form = {
 export const C_OPS = {
   neg: prefix("-"),
   not: prefix("~"),
-  add: infix("+", LEVEL.sum),
+  add: ADD,
   sub: infix("-", LEVEL.sum),
   mul: infix("*", LEVEL.product),
   div: infix("/", LEVEL.product),

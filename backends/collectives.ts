@@ -65,6 +65,7 @@ function rewrite(r: Rewriter, stmt: Stmt): readonly Stmt[] {
       return [{ ...stmt, body }];
     }
     case "if":
+      // biome-ignore lint/suspicious/noThenProperty: the name is the IR's
       return [{ ...stmt, then: rewriteAll(r, stmt.then), else: rewriteAll(r, stmt.else) }];
     case "collective":
       return withSpan(collective(r, stmt.scope, stmt.what), stmt.span);
@@ -136,8 +137,16 @@ function threadId(r: Rewriter): ExprId {
   return r.build.builtin("thread", 0, [0, r.kernel.lanes * r.kernel.warps - 1]);
 }
 
-function readAt(r: Rewriter, buffer: Buffer, index: ExprId): { readonly read: Bare; readonly value: ExprId } {
-  const name = `part${r.count.names++}`;
+function temporary(r: Rewriter): string {
+  return `part.${r.count.names++}`;
+}
+
+function readAt(
+  r: Rewriter,
+  buffer: Buffer,
+  index: ExprId,
+  name = temporary(r),
+): { readonly read: Bare; readonly value: ExprId } {
   return {
     read: { kind: "read", to: [name], at: { buffer: buffer.id, index, width: 1 } },
     value: r.build.symbol(name, buffer.type),
@@ -158,15 +167,16 @@ function throughMemory(r: Rewriter, what: Exchange): readonly Bare[] {
   switch (what.op) {
     case "sum":
     case "max":
-      return reduce(r, value!, what.op === "sum" ? "add" : "max", (total) => result(r, what.to, total));
-    case "any":
-      return reduce(r, word(value!, one), "or", (total) =>
-        result(r, what.to, build.op("ne", total, build.constant(0, "u32"))),
-      );
+      return reduce(r, value!, what.op === "sum" ? "add" : "max", what.to);
+    case "any": {
+      const total = temporary(r);
+      const some = build.op("ne", build.symbol(total, "u32"), build.constant(0, "u32"));
+      return [...reduce(r, word(value!, one), "or", total), ...result(r, what.to, some)];
+    }
     case "ballot": {
       if (r.kernel.lanes * r.kernel.warps > 32) return internal("a ballot of more than 32 lanes");
       const bit = build.op("shl", one, build.cast(thread, "u32"));
-      return reduce(r, word(value!, bit), "or", (total) => result(r, what.to, total));
+      return reduce(r, word(value!, bit), "or", what.to);
     }
     case "broadcast":
     case "shuffleXor":
@@ -176,9 +186,11 @@ function throughMemory(r: Rewriter, what: Exchange): readonly Bare[] {
       const lane = build.cast(arg ?? build.constant(0), "i32");
       const from =
         what.op === "broadcast" ? build.constant(0) : what.op === "shuffleXor" ? build.op("xor", thread, lane) : lane;
-      const got = readAt(r, buffer, from);
+      const direct = !isBool && !r.mutable.has(what.to);
+      const got = readAt(r, buffer, from, direct ? what.to : temporary(r));
       const back = isBool ? build.op("ne", got.value, build.constant(0, "u32")) : got.value;
-      return [...before, writeAt(buffer, thread, sent), BARRIER, got.read, ...result(r, what.to, back)];
+      const named = direct ? [] : result(r, what.to, back);
+      return [...before, writeAt(buffer, thread, sent), BARRIER, got.read, ...named];
     }
     case "elect":
       return internal("elect needs no memory");
@@ -200,12 +212,7 @@ function ladder(build: ExprBuilder, op: "add" | "max" | "or", values: readonly E
  * Reduces over the block. Each round, lane t takes the values at t, t + m, t + 2m …, which is what log2(fan-in) rungs of
  * the ladder combine. Where warps can reduce, one round brings the block down to the lanes of a warp, which do the rest.
  */
-function reduce(
-  r: Rewriter,
-  value: ExprId,
-  op: "add" | "max" | "or",
-  finish: (total: ExprId) => readonly Bare[],
-): readonly Bare[] {
+function reduce(r: Rewriter, value: ExprId, op: "add" | "max" | "or", to: string): readonly Bare[] {
   const { build, kernel } = r;
   const { buffer, before } = openScratch(r, build.typeOf(value));
   const thread = threadId(r);
@@ -224,14 +231,9 @@ function reduce(
       op,
       parts.map((p) => p.value),
     );
-    const total = `part${r.count.names++}`;
     out.push(...parts.map((p) => p.read));
-    out.push({
-      kind: "collective",
-      scope: "warp",
-      what: { family: "exchange", op: inWarp, args: [partial], to: total },
-    });
-    return [...out, ...finish(build.symbol(total, build.typeOf(value)))];
+    const what = { family: "exchange", op: inWarp, args: [partial], to } as const;
+    return [...out, { kind: "collective", scope: "warp", what }];
   }
   let left = threads;
   while (left > FAN_IN) {
@@ -246,21 +248,18 @@ function reduce(
     );
     const round = [...parts.map((p) => p.read), writeAt(buffer, thread, sum)];
     const cond = build.op("lt", thread, build.constant(next));
+    // biome-ignore lint/suspicious/noThenProperty: the name is the IR's
     out.push({ kind: "if", cond, uniform: "none", then: withSpan(round, undefined), else: [] }, BARRIER);
     left = next;
   }
   const parts = Array.from({ length: left }, (_, j) => readAt(r, buffer, build.constant(j)));
   out.push(...parts.map((p) => p.read));
-  return [
-    ...out,
-    ...finish(
-      ladder(
-        build,
-        op,
-        parts.map((p) => p.value),
-      ),
-    ),
-  ];
+  const total = ladder(
+    build,
+    op,
+    parts.map((p) => p.value),
+  );
+  return [...out, ...result(r, to, total)];
 }
 
 /** A fragment as one access a register, at the address that the row's layout gives this lane. */

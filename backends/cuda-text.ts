@@ -4,7 +4,7 @@ import type { Kernel } from "../ir/kernel.ts";
 import { isFloat, type Scalar } from "../ir/scalar.ts";
 import { absent, C_OPS, C_RESERVED, cDeclarations, convert, cVector, LOGICAL, nonZero, remainder } from "./c-family.ts";
 import { ROW_TEXTS, rowHelpers } from "./cuda-rows.ts";
-import { sharedBytes, sharedLayout } from "./memory.ts";
+import { shapeNote, sharedLayout } from "./memory.ts";
 import { floatDigits, floatLiteral, intLiteral, noLiteral, wordDigits } from "./print-literal.ts";
 import {
   type BufferText,
@@ -100,8 +100,8 @@ function reduce(x: ExchangeText, instruction: string, step: (value: string, othe
   return [
     `${TYPES[x.type]} ${x.to} = ${value};`,
     "#pragma unroll",
-    `for (int step = ${x.lanes / 2}; step > 0; step /= 2) {`,
-    `  ${x.to} = ${step(x.to, `__shfl_xor_sync(${MASK}, ${x.to}, step)`)};`,
+    `for (int rung = ${x.lanes / 2}; rung > 0; rung /= 2) {`,
+    `  ${x.to} = ${step(x.to, `__shfl_xor_sync(${MASK}, ${x.to}, rung)`)};`,
     "}",
   ];
 }
@@ -211,7 +211,7 @@ const asHelpers = (texts: Readonly<Record<string, string>>): Syntax["helpers"] =
 
 const RESERVED = new Set([
   ...C_RESERVED,
-  ..."threadIdx blockIdx blockDim gridDim warpSize group group_y group_z lane warp thread step shared_bytes".split(" "),
+  ..."threadIdx blockIdx blockDim gridDim warpSize group group_y group_z lane warp thread rung shared_bytes".split(" "),
   ..."fabsf fminf fmaxf floorf ceilf rintf sqrtf exp2f log2f fmaf fmodf atomicAdd dim3 int2 int4 uint2 uint4 float2 float4".split(
     " ",
   ),
@@ -308,9 +308,7 @@ export function cudaSyntax(asynchronous: boolean): Syntax {
     shared,
     sharedAt: "kernel",
     entry: (kernel, name, buffers) => ({
-      before: [
-        `// ${kernel.grid.join(" × ")} blocks of ${kernel.warps} × ${kernel.lanes} threads, ${sharedBytes(kernel)} bytes shared`,
-      ],
+      before: [`// ${shapeNote(kernel, { group: "blocks", lane: "threads", shared: "shared" })}`],
       open: [
         `extern "C" __global__ void __launch_bounds__(${kernel.lanes * kernel.warps})`,
         `${name}(${buffers.map((b) => parameter(kernel, b)).join(`,\n${" ".repeat(name.length + 1)}`)}) {`,

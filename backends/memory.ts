@@ -29,3 +29,14 @@ export function sharedLayout(kernel: Kernel): {
 export function sharedBytes(kernel: Kernel): number {
   return kernel.buffers.filter((b) => b.space === "shared").reduce((sum, b) => sum + byteLength(b), 0);
 }
+
+/** "2 × 1 × 1 blocks of 128 threads, 512 bytes shared", in the words of a language. */
+export function shapeNote(
+  kernel: Kernel,
+  words: { readonly group: string; readonly lane: string; readonly shared: string },
+): string {
+  const bytes = sharedBytes(kernel);
+  const shared = bytes === 0 ? "" : `, ${bytes} bytes ${words.shared}`;
+  const count = kernel.warps === 1 ? kernel.lanes : `${kernel.warps} × ${kernel.lanes}`;
+  return `${kernel.grid.join(" × ")} ${words.group} of ${count} ${words.lane}${shared}`;
+}

@@ -3,7 +3,7 @@ import { internal } from "../ir/diagnostics.ts";
 import type { Buffer } from "../ir/kernel.ts";
 import { isFloat, type Scalar } from "../ir/scalar.ts";
 import { absent, C_OPS, C_RESERVED, cDeclarations, convert, cVector, LOGICAL, nonZero, remainder } from "./c-family.ts";
-import { sharedBytes } from "./memory.ts";
+import { shapeNote } from "./memory.ts";
 import { floatLiteral, intLiteral, noLiteral, wordDigits } from "./print-literal.ts";
 import {
   type BufferText,
@@ -57,9 +57,9 @@ const EXCHANGE: Syntax["exchange"] = {
   "warp.shuffleAt": (x) => given(x, `simd_shuffle(${x.args[0]}, ushort(${x.args[1]}))`),
   "warp.broadcast": (x) => given(x, `simd_broadcast(${x.args[0]}, ushort(0))`),
   // One bit a lane: the sum of distinct powers of two, which also serves SIMD-groups of fewer than 32 lanes.
-  "warp.ballot": (x) => given(x, `simd_sum(${x.args[0]} ? 1u << lane : 0u)`),
+  "warp.ballot": (x) => given(x, `simd_sum(${x.args[0]} ? 1u << lane_index : 0u)`),
   "warp.any": (x) => given(x, `simd_any(${x.args[0]})`),
-  "warp.elect": (x) => given(x, "lane == 0u"),
+  "warp.elect": (x) => given(x, "lane_index == 0u"),
   "warp.sum": (x) => given(x, `simd_sum(${x.args[0]})`),
   "warp.max": (x) => given(x, `simd_max(${x.args[0]})`),
 };
@@ -69,7 +69,7 @@ const flags = (x: SyncText): string =>
 
 const RESERVED = new Set([
   ...C_RESERVED,
-  ...`kernel vertex fragment device constant threadgroup thread metal group lane warp uint uint2 uint3 uint4 int2 int4
+  ...`kernel vertex fragment device constant threadgroup thread thread_index metal group group_y group_z lane warp uint uint2 uint3 uint4 int2 int4
 float2 float4 half2 half4 uchar ushort bfloat atomic simd_sum simd_max as_type fabs select clamp vec matrix sampler texture
 buffer access visible stage_in`.split(/\s+/),
 ]);
@@ -79,7 +79,10 @@ const constness = (buffer: Buffer): string => (buffer.access === "read" ? "const
 
 /** Metal Shading Language 3. */
 export function metalSyntax(): Syntax {
-  const use = (text: string): { readonly use: Text } => ({ use: { text, level: LEVEL.primary } });
+  const local = (name: string, value: string): { readonly use: Text; readonly declare: string } => ({
+    use: { text: name, level: LEVEL.primary },
+    declare: `const int ${name} = int(${value});`,
+  });
   return {
     extension: ".metal",
     types: TYPES,
@@ -107,10 +110,10 @@ export function metalSyntax(): Syntax {
     bits: (_, to) => wrap(`as_type<${nameOf(to)}>($0)`),
     literal,
     builtins: {
-      group: (dim) => use(`int(group.${"xyz"[dim]})`),
-      warp: () => use("int(warp)"),
-      lane: () => use("int(lane)"),
-      thread: (_, k) => use(`int(warp * ${k.lanes}u + lane)`),
+      group: (dim) => local(["group", "group_y", "group_z"][dim]!, `group_index.${"xyz"[dim]}`),
+      warp: () => local("warp", "warp_index"),
+      lane: () => local("lane", "lane_index"),
+      thread: (_, k) => local("thread_index", `warp_index * ${k.lanes} + lane_index`),
     },
     reserved: RESERVED,
     vectors: {
@@ -132,18 +135,16 @@ export function metalSyntax(): Syntax {
     matrix: {},
     helpers: {},
     parameters: {
-      group: "uint3 group [[threadgroup_position_in_grid]]",
-      lane: "uint lane [[thread_index_in_simdgroup]]",
-      warp: "uint warp [[simdgroup_index_in_threadgroup]]",
+      group_index: "uint3 group_index [[threadgroup_position_in_grid]]",
+      lane_index: "uint lane_index [[thread_index_in_simdgroup]]",
+      warp_index: "uint warp_index [[simdgroup_index_in_threadgroup]]",
     },
     directives: [{ when: /^/, text: "#include <metal_stdlib>\nusing namespace metal;\n" }],
     table: (name, type, values) => [`constant ${type} ${name}[${values.length}] = {`, `    ${values.join(", ")}};`],
     shared: (_, b) => [`threadgroup ${nameOf(b.buffer.type)} ${b.name}[${b.buffer.length}];`],
     sharedAt: "kernel",
     entry: (kernel, name, buffers, parameters) => ({
-      before: [
-        `// ${kernel.grid.join(" × ")} threadgroups of ${kernel.warps} × ${kernel.lanes} threads, ${sharedBytes(kernel)} bytes of threadgroup memory`,
-      ],
+      before: [`// ${shapeNote(kernel, { group: "threadgroups", lane: "threads", shared: "of threadgroup memory" })}`],
       open: [`kernel void ${name}(`, `    ${[...buffers.map(parameter), ...parameters].join(",\n    ")}) {`],
     }),
   };

@@ -18,10 +18,11 @@ export function floatDigits(value: number): string {
   return /[.e]/.test(digits) ? digits.replace("e+", "e") : `${digits}.0`;
 }
 
-/** A word as text: small ones in decimal, masks and magic numbers in hexadecimal. */
+/** A word as text: counts in decimal, masks and magic numbers in hexadecimal. */
 export function wordDigits(value: number): string {
   const word = value >>> 0;
-  return word < 256 ? String(word) : `0x${word.toString(16)}`;
+  const isMask = word > 255 && (word & (word + 1)) === 0;
+  return word < 10000 && !isMask ? String(word) : `0x${word.toString(16)}`;
 }
 
 /** The literal of an i32; the smallest is `least`, since its digits alone overflow in C. */

@@ -208,7 +208,7 @@ function vectorPlace(p: Printer, at: Access): { readonly place: string; readonly
 function pointerText(p: Printer, at: Access): string {
   const index = p.kernel.exprs.exprs[at.index];
   const name = p.bufferName(at.buffer);
-  return index?.kind === "const" && index.value === 0 ? name : `${name} + ${expr(p, at.index, LEVEL.product)}`;
+  return index?.kind === "const" && index.value === 0 ? name : `${name} + ${expr(p, at.index, LEVEL.sum)}`;
 }
 
 function printRead(p: Printer, stmt: Stmt & { readonly kind: "read" }, span: Span | undefined): void {

@@ -3,7 +3,7 @@ import type { Span } from "../ir/diagnostics.ts";
 import type { BuiltinName, Op } from "../ir/expr.ts";
 import type { Buffer, Kernel, Width } from "../ir/kernel.ts";
 import type { Program } from "../ir/program.ts";
-import type { Scalar } from "../ir/scalar.ts";
+import { isFloat, type Scalar } from "../ir/scalar.ts";
 import type { Target } from "../ir/target.ts";
 
 /**
@@ -62,6 +62,12 @@ export function infix(operator: string, level: Level, as?: readonly (Scalar | un
       return { text, level, args: [level, (level + 1) as Level] };
   }
 }
+
+/** a + b on integers needs no parentheses at all; on floats the order of additions is kept. */
+export const ADD: Forms = (type) => {
+  const form = infix("+", LEVEL.sum);
+  return isFloat(type) ? form : { ...form, args: [LEVEL.sum, LEVEL.sum] };
+};
 
 /** −a. */
 export function prefix(operator: string): Form {

@@ -3,7 +3,7 @@ import { internal } from "../ir/diagnostics.ts";
 import type { Kernel, Width } from "../ir/kernel.ts";
 import { isFloat, type Scalar } from "../ir/scalar.ts";
 import { absent, C_OPS, LOGICAL, nonZero } from "./c-family.ts";
-import { sharedBytes } from "./memory.ts";
+import { shapeNote } from "./memory.ts";
 import { floatLiteral, intLiteral, noLiteral, wordDigits } from "./print-literal.ts";
 import {
   type BufferText,
@@ -249,7 +249,7 @@ export function wgslSyntax(features: WgslFeatures): Syntax {
       before: [
         ...buffers.map(binding),
         "",
-        `// ${kernel.grid.join(" × ")} workgroups of ${kernel.lanes * kernel.warps} invocations, ${sharedBytes(kernel)} bytes of workgroup memory`,
+        `// ${shapeNote(kernel, { group: "workgroups", lane: "invocations", shared: "of workgroup memory" })}`,
       ],
       open: [`@compute @workgroup_size(${kernel.lanes * kernel.warps})`, `fn ${name}(${parameters.join(", ")}) {`],
     }),
