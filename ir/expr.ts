@@ -409,11 +409,39 @@ export class ExprBuilder implements Exprs {
     if (range === undefined || range[0] < 0 || d <= 0) return undefined;
     if (range[1] < d) return this.constant(0, type);
     const { quotient, rest } = this.#split(a, d);
-    if (quotient.length === 0) return undefined;
+    if (quotient.length === 0) {
+      const part = this.#coarse(a, d);
+      return part === undefined ? undefined : this.op("div", part.quotient, this.constant(d / part.by, type));
+    }
     const remainder = this.#sum(rest, type);
     const bounds = this.ranges[remainder];
     if (bounds === undefined || bounds[0] < 0) return undefined;
     return this.op("add", this.#sum(quotient, type), this.op("div", remainder, this.constant(d, type)));
+  }
+
+  /** a = quotient · by + rest with 0 ≤ rest < by, where `by` divides d: then ⌊a / d⌋ = ⌊quotient / (d / by)⌋. */
+  #coarse(a: ExprId, d: number): { readonly quotient: ExprId; readonly rest: ExprId; readonly by: number } | undefined {
+    for (const by of this.#factors(a)) {
+      if (by <= 1 || by >= d || d % by !== 0) continue;
+      const { quotient, rest } = this.#split(a, by);
+      if (quotient.length === 0) continue;
+      const type = this.typeOf(a);
+      const remainder = this.#sum(rest, type);
+      const bounds = this.ranges[remainder];
+      if (bounds !== undefined && bounds[0] >= 0 && bounds[1] < by) {
+        return { quotient: this.#sum(quotient, type), rest: remainder, by };
+      }
+    }
+    return undefined;
+  }
+
+  /** The constant factors of a sum's terms. */
+  #factors(a: ExprId): readonly number[] {
+    const expr = this.get(a);
+    if (expr.kind !== "op") return [];
+    if (expr.op === "add") return expr.args.flatMap((arg) => this.#factors(arg));
+    const factor = expr.op === "mul" ? this.#constOf(expr.args[1]) : undefined;
+    return factor === undefined ? [] : [factor];
   }
 
   #simplifiedMod(a: ExprId, d: number): ExprId | undefined {
@@ -423,7 +451,12 @@ export class ExprBuilder implements Exprs {
     if (d === 1) return this.constant(0, type);
     if (range[1] < d) return a;
     const { quotient, rest } = this.#split(a, d);
-    if (quotient.length === 0) return undefined;
+    if (quotient.length === 0) {
+      const part = this.#coarse(a, d);
+      if (part === undefined) return undefined;
+      const high = this.op("mod", part.quotient, this.constant(d / part.by, type));
+      return this.op("add", this.op("mul", high, this.constant(part.by, type)), part.rest);
+    }
     const remainder = this.#sum(rest, type);
     const bounds = this.ranges[remainder];
     if (bounds === undefined || bounds[0] < 0) return undefined;

@@ -1,0 +1,115 @@
+/** expand-format: decode and quantize become maps over the fields that the format stores. */
+import { internal } from "../../ir/diagnostics.ts";
+import type { ExprId } from "../../ir/expr.ts";
+import type { Format } from "../../ir/format.ts";
+import type { Dim, Program, Region, TileOp } from "../../ir/program.ts";
+import { isTileOp, type Step } from "../../ir/program.ts";
+import { rangeOf } from "../../ir/scalar.ts";
+import { mapBodies, ProgramEditor, plainSymbol } from "../edit.ts";
+import type { Pass } from "../pass.ts";
+
+type Decode = Extract<TileOp, { kind: "decode" }>;
+type Quantize = Extract<TileOp, { kind: "quantize" }>;
+
+function formatOf(program: Program, name: string): Format {
+  return program.formats.find((f) => f.name === name) ?? internal(`no format ${name}`);
+}
+
+/** A use such as `q[1 - i]` reads a neighbour in the block: the field's last index moves by (use − i). */
+function useRegion(editor: ProgramEditor, format: Format, op: Decode, use: number, i: ExprId): Region {
+  const { build } = editor;
+  const { field, index } = format.uses[use]!;
+  const position = format.fields.findIndex((f) => f.name === field);
+  const region = op.fields[position] ?? internal(`decode of ${format.name} lacks field ${field}`);
+  const perValue = format.fields[position]!.count > 1;
+  if (!perValue || plainSymbol(format.exprs, index) === "i") return region;
+  const at = build.copy(format.exprs, index, (e) => (e.kind === "symbol" ? i : undefined));
+  const last = region.index.at(-1)!;
+  return { ...region, index: [...region.index.slice(0, -1), build.op("sub", build.add(last, at), i)] };
+}
+
+function expandDecode(editor: ProgramEditor, format: Format, op: Decode): TileOp {
+  const { build } = editor;
+  const i = build.op("mod", op.at, build.constant(format.block));
+  const value = build.copy(format.exprs, format.value, (e) => (e.kind === "symbol" ? i : undefined));
+  const inputs = format.uses.map((_, use) => useRegion(editor, format, op, use, i));
+  return { kind: "map", inputs, to: op.to, value, over: [], domain: op.domain, span: op.span };
+}
+
+/** absmax: m = max|x| over the row; scale = m / qmax; code = roundQuotient(x · qmax, m), where m = 0 divides by 1. */
+function expandAbsmax(editor: ProgramEditor, format: Format, op: Quantize): readonly TileOp[] {
+  const encoder = format.encoder ?? internal(`${format.name} has no encoder`);
+  const { build } = editor;
+  const target = (name: string): Region =>
+    op.to[format.fields.findIndex((f) => f.name === name)] ?? internal(`${format.name} has no field ${name}`);
+  const scale = target(encoder.scale);
+  const code = target(encoder.code);
+  const codeType = editor.tensor(code.tensor).type;
+  const scaleType = editor.tensor(scale.tensor).type;
+  if (codeType === "bool" || codeType.startsWith("f") || codeType.startsWith("b"))
+    internal("absmax codes are integers");
+  const qmax = build.constant(rangeOf(codeType as `i${number}`)[1], "f32");
+  const rows: readonly Dim[] = op.domain.filter((d) => d.axis !== op.over);
+  const peakTensor = editor.add({
+    id: `${scale.tensor}.absmax`,
+    type: "f32",
+    axes: rows.map((d) => d.axis),
+    shape: rows.map((d) => d.extent),
+    place: "global",
+    role: "local",
+    span: op.span,
+  });
+  const peak: Region = { tensor: peakTensor.id, index: rows.map((d) => editor.axis(d)), tail: "exact" };
+  const common = { kind: "map" as const, span: op.span };
+  const x = build.cast(build.input(0, editor.tensor(op.from.tensor).type), "f32");
+  const m = build.input(0, "f32");
+  const m1 = build.input(1, "f32");
+  const divisor = build.op("select", build.op("gt", m1, build.constant(0, "f32")), m1, build.constant(1, "f32"));
+  return [
+    {
+      ...common,
+      inputs: [op.from],
+      to: peak,
+      value: build.op("abs", x),
+      over: [op.over],
+      reduce: "max",
+      domain: op.domain,
+    },
+    {
+      ...common,
+      inputs: [peak],
+      to: scale,
+      value: build.cast(build.op("div", m, qmax), scaleType),
+      over: [],
+      domain: rows,
+    },
+    {
+      ...common,
+      inputs: [op.from, peak],
+      to: code,
+      value: build.cast(build.op("roundQuotient", build.mul(x, qmax), divisor), codeType),
+      over: [],
+      domain: op.domain,
+    },
+  ];
+}
+
+function run(program: Program): Program {
+  const editor = new ProgramEditor(program);
+  const expand = (step: Step): readonly Step[] => {
+    if (!isTileOp(step)) return [step];
+    if (step.kind === "decode") return [expandDecode(editor, formatOf(program, step.format), step)];
+    if (step.kind === "quantize") return expandAbsmax(editor, formatOf(program, step.format), step);
+    return [step];
+  };
+  const body = mapBodies(program.body, (steps) => steps.flatMap(expand));
+  const known = new Set(program.tables.map((t) => t.name));
+  const tables = program.formats.flatMap((f) => f.tables).filter((t) => !known.has(t.name) && known.add(t.name));
+  return { ...editor.done(body), tables: [...program.tables, ...tables] };
+}
+
+export const expandFormat: Pass<Program> = {
+  name: "expand-format",
+  about: "decode and quantize are maps over stored fields; no format is left to look up",
+  run,
+};

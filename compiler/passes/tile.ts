@@ -1,0 +1,28 @@
+/**
+ * tile: each launch becomes loops over blocks, warps and steps of the reduced axis; tiles live in registers.
+ *
+ * Every warp owns a tile of the result's axes. Along the reduced axis it advances by steps; within a step each lane takes
+ * `chunk` consecutive values (matrix rows: the whole step is one fragment). Partial sums stay in their lane until the
+ * loop is done. Whatever is read from memory inside the loop is copied to registers first, so traffic is visible.
+ */
+import { internal } from "../../ir/diagnostics.ts";
+import { isTileOp, type Program, type Step, type TileOp } from "../../ir/program.ts";
+import { ProgramEditor } from "../edit.ts";
+import type { Pass, PassContext } from "../pass.ts";
+import { tileLaunch } from "../tile/launch.ts";
+
+function run(program: Program, context: PassContext): Program {
+  const editor = new ProgramEditor(program);
+  const body = program.body.map((step, launch): Step => {
+    if (step.kind !== "launch") internal("tile expects launches");
+    const ops = step.body.map((s): TileOp => (isTileOp(s) ? s : internal("tile expects ops on whole tensors")));
+    return { ...step, body: tileLaunch(editor, ops, context, launch) };
+  });
+  return editor.done(body);
+}
+
+export const tile: Pass<Program> = {
+  name: "tile",
+  about: "launches are loops over blocks, warps and steps; tiles live in registers and traffic is explicit copies",
+  run,
+};

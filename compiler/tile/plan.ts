@@ -1,0 +1,120 @@
+/** How the axes of one launch are split: which are spread over blocks and warps, which one lanes walk along. */
+import { internal } from "../../ir/diagnostics.ts";
+import type { ExprId } from "../../ir/expr.ts";
+import { type Dim, type TileOp, writes } from "../../ir/program.ts";
+import type { ProgramEditor } from "../edit.ts";
+import type { PassContext } from "../pass.ts";
+
+/** True for the axis that runs over the lanes of a warp. */
+export const isLaneAxis = (axis: string): boolean => axis.endsWith("_lane");
+
+/** One axis of the result: block · (warps · tile) + warp · tile + element. */
+export interface ParallelAxis {
+  readonly axis: string;
+  readonly extent: number;
+  readonly tile: number;
+  /** Warps side by side along this axis. */
+  readonly warps: number;
+  readonly gridDim: 0 | 1 | 2;
+  /** The last block is not full. */
+  readonly ragged: boolean;
+}
+
+/** The axis that lanes walk along: step · (lanes · chunk) + lane · chunk + element. */
+export interface WalkedAxis {
+  readonly axis: string;
+  readonly extent: number;
+  readonly chunk: number;
+  /** 1: the whole step belongs to a fragment. */
+  readonly lanes: number;
+  readonly steps: number;
+  readonly ragged: boolean;
+}
+
+export interface LaunchPlan {
+  readonly parallel: readonly ParallelAxis[];
+  readonly walked: WalkedAxis | undefined;
+  /** Old axis → its index as a sum of loop variables and tile axes. */
+  readonly index: ReadonlyMap<string, ExprId>;
+  /** Tile axis (and lane axis) → extent. */
+  readonly extents: ReadonlyMap<string, number>;
+  /** What a part of a split axis is called. */
+  name(part: Part, axis: string): string;
+}
+
+/** What a part of a split axis is called; launches after the first carry their number, so names are unique. */
+export type Part = "block" | "warp" | "tile" | "step" | "lane" | "elem";
+
+/** Axes that every visible result has: they can be spread over the grid. */
+function parallelAxes(editor: ProgramEditor, ops: readonly TileOp[]): readonly Dim[] {
+  const visible = ops.filter((op) => writes(op).some((r) => editor.tensor(r.tensor).role !== "local"));
+  const first = visible[0] ?? internal("a launch writes nothing");
+  const reduced = (op: TileOp): readonly string[] => (op.kind === "map" || op.kind === "contract" ? op.over : []);
+  return first.domain.filter((d) =>
+    visible.every((op) => op.domain.some((e) => e.axis === d.axis) && !reduced(op).includes(d.axis)),
+  );
+}
+
+/** The longest reduced axis; without a reduction, the last axis of the result. */
+function walkedAxis(ops: readonly TileOp[], parallel: readonly Dim[]): Dim | undefined {
+  const reduced = ops.flatMap((op) =>
+    op.kind === "map" || op.kind === "contract" ? op.domain.filter((d) => op.over.includes(d.axis)) : [],
+  );
+  const free = ops.flatMap((op) => op.domain).filter((d) => !parallel.some((p) => p.axis === d.axis));
+  const candidates = reduced.length > 0 ? reduced : free.length > 0 ? free : parallel.slice(-1);
+  return [...candidates].sort((a, b) => b.extent - a.extent)[0];
+}
+
+export function planLaunch(
+  editor: ProgramEditor,
+  ops: readonly TileOp[],
+  context: PassContext,
+  launch: number,
+): LaunchPlan {
+  const name = (part: Part, axis: string): string => `${axis}${launch === 0 ? "" : launch}_${part}`;
+  const { schedule, target } = context;
+  const { build } = editor;
+  const result = parallelAxes(editor, ops);
+  const walk = walkedAxis(ops, result);
+  const dims = result.filter((d) => d.axis !== walk?.axis);
+  const contracts = ops.some((op) => op.kind === "contract");
+  const mma = contracts && schedule.strategy === "mma";
+  const index = new Map<string, ExprId>();
+  const extents = new Map<string, number>();
+  const parallel = dims.map((d, i): ParallelAxis => {
+    const last = i === dims.length - 1;
+    const tile = !contracts ? 1 : last ? schedule.tileN : i === dims.length - 2 ? schedule.tileM : 1;
+    const warps = last ? schedule.warps : 1;
+    const gridDim = last ? 0 : i === dims.length - 2 ? 1 : 2;
+    return { axis: d.axis, extent: d.extent, tile, warps, gridDim, ragged: d.extent % (tile * warps) !== 0 };
+  });
+  for (const p of parallel) {
+    const blocks = Math.ceil(p.extent / (p.tile * p.warps));
+    const block = build.symbol(name("block", p.axis), "i32", [0, blocks - 1]);
+    const warp = p.warps === 1 ? build.constant(0) : build.symbol(name("warp", p.axis), "i32", [0, p.warps - 1]);
+    const elem = p.tile === 1 ? build.constant(0) : build.symbol(name("tile", p.axis), "i32", [0, p.tile - 1]);
+    const outer = build.add(
+      build.mul(block, build.constant(p.tile * p.warps)),
+      build.mul(warp, build.constant(p.tile)),
+    );
+    index.set(p.axis, build.add(outer, elem));
+    extents.set(name("tile", p.axis), p.tile);
+  }
+  const walked = walk && planWalk(walk, mma ? 1 : target.lanes, contracts ? schedule.chunk : 32);
+  if (walked !== undefined) {
+    const step = build.symbol(name("step", walked.axis), "i32", [0, walked.steps - 1]);
+    const lane = build.symbol(name("lane", walked.axis), "i32", [0, walked.lanes - 1]);
+    const elem = build.symbol(name("elem", walked.axis), "i32", [0, walked.chunk - 1]);
+    const start = build.mul(step, build.constant(walked.lanes * walked.chunk));
+    const own = walked.lanes === 1 ? build.constant(0) : build.mul(lane, build.constant(walked.chunk));
+    index.set(walked.axis, build.add(build.add(start, own), elem));
+    if (walked.lanes > 1) extents.set(name("lane", walked.axis), walked.lanes);
+    extents.set(name("elem", walked.axis), walked.chunk);
+  }
+  return { parallel, walked, index, extents, name };
+}
+
+function planWalk(walk: Dim, lanes: number, chunk: number): WalkedAxis {
+  const steps = Math.ceil(walk.extent / (lanes * chunk));
+  return { axis: walk.axis, extent: walk.extent, chunk, lanes, steps, ragged: walk.extent % (lanes * chunk) !== 0 };
+}
