@@ -482,7 +482,7 @@ export class ExprBuilder implements Exprs {
     const among = (...values: number[]): Range | undefined => {
       const low = Math.min(...values);
       const high = Math.max(...values);
-      return low < -(2 ** 31) || high >= 2 ** 32 ? undefined : [low, high];
+      return low < -(2 ** 53) || high > 2 ** 53 ? undefined : [low, high];
     };
     switch (op) {
       case "add":

@@ -86,7 +86,7 @@ function repeat(terms: Term[], sides: readonly Side[], regs: number): number {
 }
 
 function anchorContract(editor: ProgramEditor, op: Contract, layouts: Map<string, Layout>): void {
-  const row = findRow(op.row ?? internal("a matrix contraction without a row"));
+  const row = findRow(op.row ?? "") ?? internal(`no matrix row ${op.row}`);
   const reduced = op.over[0]!;
   const a = editor.tensor(op.a.tensor);
   const b = editor.tensor(op.b.tensor);

@@ -67,7 +67,8 @@ function toPlanes(editor: ProgramEditor, op: Contract): readonly Step[] {
 }
 
 function run(program: Program, { schedule }: PassContext): Program {
-  const wanted = schedule.strategy === "popc" || (schedule.row !== undefined && findRow(schedule.row).op === "andPopc");
+  const wanted =
+    schedule.strategy === "popc" || (schedule.row !== undefined && findRow(schedule.row)?.op === "andPopc");
   if (!wanted) return program;
   const editor = new ProgramEditor(program);
   const body = mapBodies(program.body, (steps) => {

@@ -1,0 +1,48 @@
+/** Taking elements out of 32-bit words and putting them back. */
+import { internal } from "../../ir/diagnostics.ts";
+import type { ExprBuilder, ExprId } from "../../ir/expr.ts";
+import { bitsOf, isFloat, isSigned, type Scalar } from "../../ir/scalar.ts";
+import { valueType } from "./registers.ts";
+
+/** The element of `type` whose lowest bit is bit `shift` of the u32 `word`, in the type that kernels compute with. */
+export function extract(build: ExprBuilder, word: ExprId, shift: ExprId, type: Scalar): ExprId {
+  const bits = bitsOf(type);
+  const fixed = build.get(shift);
+  if (bits === 32) {
+    return type === "u32" ? word : build.bits(word, type);
+  }
+  const at = fixed.kind === "const" ? fixed.value : undefined;
+  if (type === "f16") {
+    if (at === 0) return build.op("f16lo", word);
+    if (at === 16) return build.op("f16hi", word);
+    return build.op("f16lo", build.op("shr", word, build.cast(shift, "u32")));
+  }
+  if (type === "bf16") {
+    const high =
+      at === 16
+        ? build.op("and", word, build.constant(0xffff0000, "u32"))
+        : build.op("shl", build.op("shr", word, build.cast(shift, "u32")), build.constant(16, "u32"));
+    return build.bits(at === 0 ? build.op("shl", word, build.constant(16, "u32")) : high, "f32");
+  }
+  if (isFloat(type)) internal(`no extraction of ${type}`);
+  const count = build.cast(shift, "u32");
+  if (isSigned(type)) {
+    const left =
+      at === undefined
+        ? build.op("sub", build.constant(32 - bits, "u32"), count)
+        : build.constant(32 - bits - at, "u32");
+    const top = build.bits(build.op("shl", word, left), "i32");
+    return build.op("shr", top, build.constant(32 - bits, "u32"));
+  }
+  const low = build.op("shr", word, at === undefined ? count : build.constant(at, "u32"));
+  const field = at === 32 - bits ? low : build.op("and", low, build.constant(2 ** bits - 1, "u32"));
+  return valueType(type) === "u32" ? field : build.bits(field, "i32");
+}
+
+/** The u32 with bits [from, from + count) of an i32 code at bit `to`, zero elsewhere. */
+export function insert(build: ExprBuilder, code: ExprId, from: number, count: number, to: number): ExprId {
+  const word = build.typeOf(code) === "u32" ? code : build.bits(code, "u32");
+  const shifted = from === 0 ? word : build.op("shr", word, build.constant(from, "u32"));
+  const masked = count === 32 ? shifted : build.op("and", shifted, build.constant(2 ** count - 1, "u32"));
+  return to === 0 ? masked : build.op("shl", masked, build.constant(to, "u32"));
+}

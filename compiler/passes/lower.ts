@@ -1,0 +1,90 @@
+/** lower: each launch becomes a Kernel; tiles become lanes and registers through their layouts. */
+import { internal } from "../../ir/diagnostics.ts";
+import type { Kernel } from "../../ir/kernel.ts";
+import { isTileOp, type Program, type Step, writes } from "../../ir/program.ts";
+import type { Target } from "../../ir/target.ts";
+import { forEachOp } from "../edit.ts";
+import { LaunchContext } from "../lower/context.ts";
+import { OpLowerer } from "../lower/ops.ts";
+
+/** Tensors that more than one op writes (a fill and what adds to it): their locals are variables. */
+function mutableTensors(body: readonly Step[]): ReadonlySet<string> {
+  const written = new Map<string, number>();
+  forEachOp(body, (op) => {
+    const weight = op.kind === "contract" ? 2 : 1;
+    for (const r of writes(op)) written.set(r.tensor, (written.get(r.tensor) ?? 0) + weight);
+  });
+  return new Set([...written].filter(([, n]) => n > 1).map(([id]) => id));
+}
+
+function lowerSteps(steps: readonly Step[], context: LaunchContext, ops: OpLowerer): void {
+  const { build } = context;
+  for (const step of steps) {
+    build.span = "span" in step ? step.span : build.span;
+    if (isTileOp(step)) {
+      ops.lower(step);
+      continue;
+    }
+    if (step.kind !== "loop") internal(`lower does not know ${step.kind} inside a launch`);
+    const trips = Math.ceil(step.extent / step.step);
+    const scaled = (trip: number): number => trip * step.step;
+    const bind = (index: ReturnType<typeof build.constant>): void => {
+      context.symbols.set(step.name, build.mul(index, build.constant(step.step)));
+      lowerSteps(step.body, context, ops);
+    };
+    switch (step.map.kind) {
+      case "grid":
+        context.grid[step.map.dim] = trips;
+        bind(trips === 1 ? build.constant(0) : build.builtin("group", step.map.dim, [0, trips - 1]));
+        break;
+      case "warp":
+        context.warps = trips;
+        bind(build.builtin("warp", 0, [0, trips - 1]));
+        break;
+      case "unroll":
+        for (let trip = 0; trip < trips; trip++) bind(build.constant(trip));
+        break;
+      case "serial": {
+        if (trips === 1) {
+          bind(build.constant(scaled(0)));
+          break;
+        }
+        const name = context.name(step.name);
+        const body = context.nested(() => bind(build.symbol(name, "i32", [0, trips - 1])));
+        context.emit({
+          kind: "for",
+          name,
+          from: build.constant(0),
+          to: build.constant(trips),
+          step: 1,
+          unroll: false,
+          body,
+          span: step.span,
+        });
+        break;
+      }
+      case "array":
+        internal("an array's loop on a GPU");
+    }
+  }
+}
+
+/** One kernel a launch, in order. Expects `anchor-layouts` to have run. */
+export function lower(program: Program, target: Target): readonly Kernel[] {
+  return program.body.map((step): Kernel => {
+    if (step.kind !== "launch") internal("lower expects launches");
+    const context = new LaunchContext(program, target, mutableTensors(step.body));
+    lowerSteps(step.body, context, new OpLowerer(context));
+    context.fillTables();
+    return {
+      name: step.name.replace(/[^A-Za-z0-9_]/g, "_"),
+      lanes: target.lanes,
+      warps: context.warps,
+      grid: context.grid,
+      buffers: context.buffers,
+      tables: context.tables,
+      exprs: context.build.done(),
+      body: context.body,
+    };
+  });
+}
