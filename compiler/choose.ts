@@ -1,0 +1,196 @@
+/** choose: picks a schedule for an op on a target, with its reasons, or refuses a request that cannot be met. */
+import type { Diagnostics, Span } from "../ir/diagnostics.ts";
+import { BIT } from "../ir/layout.ts";
+import { compileAddress } from "../ir/layout-apply.ts";
+import type { Program, Tensor, TileOp } from "../ir/program.ts";
+import { findRow } from "../ir/row-catalogue.ts";
+import { bitsOf, isInt } from "../ir/scalar.ts";
+import type { Target } from "../ir/target.ts";
+import { forEachOp } from "./edit.ts";
+import type { Schedule, ScheduleRequest } from "./schedule.ts";
+
+type Contract = Extract<TileOp, { kind: "contract" }>;
+
+/** What the choice depends on, read off the program after the algebra. */
+interface Problem {
+  readonly op: Contract;
+  readonly x: Tensor;
+  readonly w: Tensor;
+  readonly m: number;
+  readonly k: number;
+  readonly integer: boolean;
+  /** Both operands store whole words of one bit plane. */
+  readonly planar: boolean;
+  /** Values per block of the weights' format. */
+  readonly block: number;
+}
+
+/** True when each 32 consecutive values of a row have each of their planes in one aligned word. */
+export function isPlanar(tensor: Tensor): boolean {
+  if (tensor.layout === undefined || !isInt(tensor.type)) return false;
+  const extent = tensor.shape.at(-1)!;
+  if (extent < 32) return false;
+  const address = compileAddress(tensor.layout, [...tensor.axes, BIT]);
+  const row = tensor.axes.slice(0, -1).map(() => 0);
+  for (let bit = 0; bit < bitsOf(tensor.type); bit++) {
+    for (const k of [0, 32 * Math.floor((extent - 32) / 32)]) {
+      const first = address(...row, k, bit);
+      if (first % 32 !== 0 || address(...row, k + 31, bit) !== first + 31 || address(...row, k + 1, bit) !== first + 1)
+        return false;
+    }
+  }
+  return true;
+}
+
+function problemOf(program: Program): Problem | undefined {
+  let op: Contract | undefined;
+  forEachOp(program.body, (o) => {
+    if (o.kind === "contract") op ??= o;
+  });
+  if (op === undefined) return undefined;
+  const find = (id: string): Tensor => program.tensors.find((t) => t.id === id)!;
+  const [x, w] = [find(op.a.tensor), find(op.b.tensor)];
+  const over = new Set(op.over);
+  const extent = (axis: string): number => op!.domain.find((d) => d.axis === axis)?.extent ?? 1;
+  const free = op.domain.filter((d) => !over.has(d.axis));
+  const formats = program.tensors.flatMap((t) => (t.origin === undefined ? [] : [t.origin.format]));
+  const blocks = program.formats.filter((f) => formats.includes(f.name) && f.block > 1).map((f) => f.block);
+  return {
+    op,
+    x,
+    w,
+    m: free.slice(0, -1).reduce((n, d) => n * d.extent, 1),
+    k: op.over.reduce((n, axis) => n * extent(axis), 1),
+    integer: isInt(x.type) && isInt(w.type),
+    planar: isPlanar(x) && isPlanar(w),
+    block: blocks.length === 0 ? 128 : Math.min(...blocks),
+  };
+}
+
+const B1_ROW = "mma.m16n8k256.b1";
+
+function supportOf(target: Target, row: string): Target["rows"][number] | undefined {
+  return target.rows.find((r) => r.row === row);
+}
+
+/** The largest power of two that divides both, at most `limit`. */
+function chunkFor(block: number, limit: number): number {
+  let chunk = 1;
+  while (chunk * 2 <= limit && block % (chunk * 2) === 0) chunk *= 2;
+  return chunk;
+}
+
+function planSchedule(
+  p: Problem,
+  strategy: Schedule["strategy"],
+  target: Target,
+  row: string | undefined,
+  reasons: readonly string[],
+): Schedule {
+  const { warps } = target;
+  if (strategy === "mma") {
+    const shape = findRow(row ?? B1_ROW)!;
+    return {
+      strategy,
+      row: shape.id,
+      tileM: shape.n,
+      tileN: shape.m / bitsOf(p.w.type),
+      chunk: shape.k,
+      warps,
+      reasons,
+    };
+  }
+  if (strategy === "popc")
+    return { strategy, tileM: Math.min(p.m, 4), tileN: 2, chunk: chunkFor(p.block, 128), warps, reasons };
+  return { strategy: "fma", tileM: Math.min(p.m, 8), tileN: 2, chunk: chunkFor(p.block, 32), warps, reasons };
+}
+
+/** Why bit planes on the matrix unit cannot take this op, or undefined where they can. */
+function whyNotRow(p: Problem, target: Target, row: string): string | undefined {
+  const support = supportOf(target, row);
+  if (support === undefined) return `${target.name} has no ${row}`;
+  if (support.support === "emulated") return `${row} is only emulated on ${target.name}`;
+  if (!p.integer || !p.planar) return "its operands are not stored as bit planes";
+  if (16 % bitsOf(p.w.type) !== 0) return `${bitsOf(p.w.type)} weight planes do not fill the row's 16 lines`;
+  return undefined;
+}
+
+/** The schedule for the op's contraction; undefined after reporting a request that cannot be met. */
+export function choose(
+  program: Program,
+  target: Target,
+  request: ScheduleRequest,
+  span: Span,
+  diagnostics: Diagnostics,
+): Schedule | undefined {
+  const p = problemOf(program);
+  if (p === undefined)
+    return { strategy: "fma", tileM: 1, tileN: 1, chunk: 32, warps: target.warps, reasons: ["nothing to contract"] };
+  const asked = request.strategy;
+  const row = request.row ?? (asked === "mma" ? B1_ROW : undefined);
+  if (row !== undefined && !acceptRow(p, target, row, request, span, diagnostics)) return undefined;
+  const free = row !== undefined ? "mma" : asked;
+  const base =
+    free === undefined ? automatic(p, target) : planSchedule(p, free, target, row, ["asked for by the schedule"]);
+  if (base.strategy === "popc" && !(p.integer && p.planar)) {
+    diagnostics.error(
+      "schedule/no-planes",
+      span,
+      "bit planes need two integer operands that are stored plane by plane",
+      [{ message: "declare the operands' formats with `@ i + N * bit`, as i2_planes and i8_planes are" }],
+    );
+    return undefined;
+  }
+  const { strategy: _s, row: _r, emulated: _e, ...rest } = request;
+  return { ...base, ...rest };
+}
+
+function acceptRow(
+  p: Problem,
+  target: Target,
+  row: string,
+  request: ScheduleRequest,
+  span: Span,
+  diagnostics: Diagnostics,
+): boolean {
+  const support = supportOf(target, row);
+  if (findRow(row) === undefined || support === undefined) {
+    const known = target.rows.map((r) => r.row).join(", ");
+    diagnostics.error("target/no-row", span, `${target.name} has no matrix row ${row}`, [
+      { message: known === "" ? "this target has no matrix rows" : `it has ${known}` },
+    ]);
+    return false;
+  }
+  if (support.support === "emulated" && request.emulated !== true) {
+    diagnostics.error("target/emulated", span, `${row} is only emulated on ${target.name}`, [
+      {
+        message: `use ${support.instead ?? "another strategy"} instead, or write \`emulated\` in the schedule to insist`,
+      },
+    ]);
+    return false;
+  }
+  const why = support.support === "emulated" ? undefined : whyNotRow(p, target, row);
+  if (why !== undefined) diagnostics.error("schedule/row-unfit", span, `${row} cannot carry this contraction: ${why}`);
+  return why === undefined;
+}
+
+function automatic(p: Problem, target: Target): Schedule {
+  if (!p.integer)
+    return planSchedule(p, "fma", target, undefined, [
+      "operands are not both integers: decode and multiply-add in f32",
+    ]);
+  if (!p.planar)
+    return planSchedule(p, "fma", target, undefined, [
+      "operands are not stored as bit planes: unpack and multiply-add in i32",
+    ]);
+  const planes = `${bitsOf(p.x.type)} × ${bitsOf(p.w.type)} planes, integers exact`;
+  const why = whyNotRow(p, target, B1_ROW);
+  if (why !== undefined) return planSchedule(p, "popc", target, undefined, [planes, `popcounts in lanes: ${why}`]);
+  if (p.m <= 2) {
+    return planSchedule(p, "popc", target, undefined, [
+      planes,
+      `popcounts in lanes: ${p.m} of the row's 8 columns would be filled`,
+    ]);
+  }
+  return planSchedule(p, "mma", target, B1_ROW, [planes, `${B1_ROW} is native on ${target.name}`]);
+}
