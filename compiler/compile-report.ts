@@ -1,0 +1,203 @@
+/** The compile report: what was chosen and why, what it moves and computes, what will limit it, how exact it is. */
+import { peakOf } from "../hw-models/derive.ts";
+import type { GpuModel } from "../hw-models/schema.ts";
+import type { Kernel } from "../ir/kernel.ts";
+import { bodiesOf } from "../ir/kernel-walk.ts";
+import { addressBits } from "../ir/layout-build.ts";
+import type { Program, TileOp } from "../ir/program.ts";
+import { bitsOf, type Scalar } from "../ir/scalar.ts";
+import type { Target } from "../ir/target.ts";
+import { forEachOp } from "./edit.ts";
+import type { Schedule } from "./schedule.ts";
+
+export const COMPILE_SCHEMA = "bitloom.compile/1";
+
+/** What a kernel promises about its result, against the operator in real arithmetic on the stored codes and scales. */
+export interface AccumulatorContract {
+  readonly type: Scalar;
+  /** Integer sums are exact; what follows them is not. */
+  readonly exactSum: boolean;
+  /** Products that one output adds up. */
+  readonly terms: number;
+  /** |error| ≤ relativeToMagnitude · Σ|x·w| + relativeToResult · |y| + absolute. */
+  readonly bound: {
+    readonly relativeToMagnitude: number;
+    readonly relativeToResult: number;
+    readonly absolute: number;
+  };
+  /** The bound in words, with where its parts come from. */
+  readonly because: string;
+}
+
+export interface LaunchReport {
+  readonly name: string;
+  readonly grid: readonly [number, number, number];
+  readonly threads: number;
+  readonly sharedBytes: number;
+  /** Named values alive at once, at most: an upper estimate of registers a lane before the driver's own allocation. */
+  readonly liveValues: number;
+}
+
+export interface CompileReport {
+  readonly schema: typeof COMPILE_SCHEMA;
+  readonly op: string;
+  readonly sizes: Readonly<Record<string, number>>;
+  readonly target: string;
+  readonly schedule: Schedule;
+  readonly launches: readonly LaunchReport[];
+  /** Bytes of each tensor; inputs read once and outputs written once, the least that must move. */
+  readonly bytes: {
+    readonly tensors: Readonly<Record<string, number>>;
+    readonly read: number;
+    readonly written: number;
+  };
+  readonly operations: { readonly multiplyAdds: number; readonly unit: string; readonly count: number };
+  readonly expected: {
+    readonly model: string;
+    readonly limiter: "memory" | "compute" | "unknown";
+    readonly memoryMicroseconds: number | null;
+    readonly computeMicroseconds: number | null;
+    /** The larger of the two: a floor, not a forecast. */
+    readonly floorMicroseconds: number | null;
+  };
+  readonly accumulator: AccumulatorContract;
+}
+
+/** What is reported about an op before and after scheduling. */
+export interface ReportInput {
+  readonly op: string;
+  readonly sizes: Readonly<Record<string, number>>;
+  readonly target: Target;
+  readonly schedule: Schedule;
+  /** After the algebra, before scheduling. */
+  readonly algebra: Program;
+  readonly kernels: readonly Kernel[];
+  readonly gpu: GpuModel | undefined;
+}
+
+type Contract = Extract<TileOp, { kind: "contract" }>;
+
+function contractOf(program: Program): Contract | undefined {
+  let found: Contract | undefined;
+  forEachOp(program.body, (op) => {
+    if (op.kind === "contract") found ??= op;
+  });
+  return found;
+}
+
+function tensorBytes(program: Program): Readonly<Record<string, number>> {
+  const entries = program.tensors.flatMap((t): [string, number][] => {
+    if (t.role === "local" || t.layout === undefined) return [];
+    return [[t.id, Math.ceil(addressBits(t.layout) / 8)]];
+  });
+  return Object.fromEntries(entries);
+}
+
+/** Unit roundoff of f32 and f16 (IEEE 754: half an ulp of 1). */
+const F32 = 2 ** -24;
+const F16 = 2 ** -11;
+/** Half of the smallest f16 subnormal. */
+const F16_TINY = 2 ** -25;
+
+function accumulatorOf({ algebra, schedule, target }: ReportInput): AccumulatorContract {
+  const op = contractOf(algebra);
+  if (op === undefined) {
+    return {
+      type: "f32",
+      exactSum: true,
+      terms: 1,
+      bound: { relativeToMagnitude: 0, relativeToResult: F16 + 8 * F32, absolute: F16_TINY },
+      because: "no sum",
+    };
+  }
+  const type = algebra.tensors.find((t) => t.id === op.to.tensor)?.type ?? "f32";
+  const terms = op.domain.filter((d) => op.over.includes(d.axis)).reduce((n, d) => n * d.extent, 1);
+  const output = F16 + 8 * F32;
+  if (type === "i32") {
+    return {
+      type,
+      exactSum: true,
+      terms,
+      bound: { relativeToMagnitude: 0, relativeToResult: output, absolute: F16_TINY },
+      because: "the integer sum is exact; scaling rounds at most eight times in f32, the result once to f16",
+    };
+  }
+  const chunk = schedule.chunk;
+  const steps = Math.ceil(terms / (chunk * target.lanes));
+  const chain = chunk + 3 * steps + Math.ceil(Math.log2(target.lanes)) + 2;
+  return {
+    type,
+    exactSum: false,
+    terms,
+    bound: { relativeToMagnitude: chain * F32, relativeToResult: output, absolute: F16_TINY },
+    because: `no product passes more than ${chain} f32 roundings (decode, ${chunk} products a chunk, ${steps} steps, ${target.lanes} lanes); the result rounds once to f16`,
+  };
+}
+
+function sharedBytes(kernel: Kernel): number {
+  return kernel.buffers
+    .filter((b) => b.space === "shared")
+    .reduce((n, b) => n + Math.ceil((b.length * bitsOf(b.type)) / 8), 0);
+}
+
+/** Locals of the fullest scope: every `let`, `var` and read result counts until its scope ends. */
+function liveValues(kernel: Kernel): number {
+  const visit = (body: Kernel["body"]): number => {
+    let own = 0;
+    let inner = 0;
+    for (const stmt of body) {
+      if (stmt.kind === "let" || stmt.kind === "var") own++;
+      if (stmt.kind === "read") own += stmt.to.length;
+      for (const b of bodiesOf(stmt)) inner = Math.max(inner, visit(b));
+    }
+    return own + inner;
+  };
+  return visit(kernel.body);
+}
+
+function operationsOf({ algebra, schedule }: ReportInput): CompileReport["operations"] & { readonly type: string } {
+  const op = contractOf(algebra);
+  const multiplyAdds = op === undefined ? 0 : op.domain.reduce((n, d) => n * d.extent, 1);
+  const planes = schedule.strategy === "popc" || schedule.strategy === "mma";
+  if (op === undefined || !planes) return { multiplyAdds, unit: "multiply-add", count: multiplyAdds, type: "f32" };
+  const bits = [op.a, op.b].map((r) => bitsOf(algebra.tensors.find((t) => t.id === r.tensor)!.type));
+  return { multiplyAdds, unit: "one-bit multiply-add", count: multiplyAdds * bits[0]! * bits[1]!, type: "b1" };
+}
+
+export function reportOf(input: ReportInput): CompileReport {
+  const { op, sizes, target, schedule, algebra, kernels, gpu } = input;
+  const tensors = tensorBytes(algebra);
+  const sum = (role: string): number =>
+    algebra.tensors.filter((t) => t.role === role).reduce((n, t) => n + (tensors[t.id] ?? 0), 0);
+  const read = sum("input");
+  const written = sum("output");
+  const { type, ...operations } = operationsOf(input);
+  const bandwidth = gpu === undefined ? undefined : (gpu.measuredReadBytesPerSecond ?? gpu.memoryBytesPerSecond);
+  const rate = gpu === undefined ? undefined : peakOf(gpu, type, schedule.strategy === "mma" ? "matrix" : "lane");
+  const memory = bandwidth === undefined ? null : ((read + written) / bandwidth) * 1e6;
+  const compute = rate === undefined ? null : ((2 * operations.count) / rate.opsPerSecond) * 1e6;
+  return {
+    schema: COMPILE_SCHEMA,
+    op,
+    sizes,
+    target: target.name,
+    schedule,
+    launches: kernels.map((k) => ({
+      name: k.name,
+      grid: k.grid,
+      threads: k.lanes * k.warps,
+      sharedBytes: sharedBytes(k),
+      liveValues: liveValues(k),
+    })),
+    bytes: { tensors, read, written },
+    operations,
+    expected: {
+      model: gpu?.name ?? "none",
+      limiter: memory === null || compute === null ? "unknown" : memory >= compute ? "memory" : "compute",
+      memoryMicroseconds: memory,
+      computeMicroseconds: compute,
+      floorMicroseconds: memory === null ? null : Math.max(memory, compute ?? 0),
+    },
+    accumulator: accumulatorOf(input),
+  };
+}

@@ -1,0 +1,39 @@
+/** The passes in order: the only place where order is written. `bitloom passes` prints it. */
+import type { Kernel } from "../ir/kernel.ts";
+import type { Program } from "../ir/program.ts";
+import type { Pass } from "./pass.ts";
+import { anchorLayouts } from "./passes/anchor-layouts.ts";
+import { bitPlanes } from "./passes/bit-planes.ts";
+import { expandFormat } from "./passes/expand-format.ts";
+import { hoistGroupScales } from "./passes/hoist-group-scales.ts";
+import { hoistScales } from "./passes/hoist-scales.ts";
+import { integerContract } from "./passes/integer-contract.ts";
+import { legalise } from "./passes/legalise.ts";
+import { outline } from "./passes/outline.ts";
+import { pin } from "./passes/pin.ts";
+import { tile } from "./passes/tile.ts";
+
+/** Algebra: what every strategy can use. Afterwards `choose` reads the program and fixes a schedule. */
+export const ALGEBRA: readonly Pass<Program>[] = [
+  outline, // first: a launch is the unit of everything below
+  expandFormat, // scales and codes become visible factors
+  hoistScales, // what is left inside a sum may then be codes alone,
+  integerContract, // and those add up in i32
+];
+
+/** From a schedule to tiles in registers. */
+export const SCHEDULING: readonly Pass<Program>[] = [
+  bitPlanes, // before tiling: planes are axes like any other
+  tile,
+  hoistGroupScales, // after tiling: only then is a group's scale constant along the chunk
+  anchorLayouts,
+];
+
+/** `lower` stands between the two levels: one Kernel a launch (compiler/passes/lower.ts). */
+export const LOWERING = { name: "lower", about: "launches are kernels; tiles are lanes and registers" } as const;
+
+/** On kernels; the target's collectives are brought into its table between the two (backends/collectives.ts). */
+export const KERNEL: readonly Pass<Kernel>[] = [
+  legalise,
+  pin, // last: names are for printing
+];
