@@ -15,7 +15,12 @@ function partOf(op: CheckedOp, axis: string): "n" | "m" | "k" {
 }
 
 /** Undefined after reporting something that this target cannot do. Tiles are those of a block of lanes. */
-export function requestOf(written: Written, op: CheckedOp, target: Target, diagnostics: Diagnostics): ScheduleRequest | undefined {
+export function requestOf(
+  written: Written,
+  op: CheckedOp,
+  target: Target,
+  diagnostics: Diagnostics,
+): ScheduleRequest | undefined {
   let request: ScheduleRequest = {};
   if (written.contract !== undefined) {
     const by = written.contract.by;
@@ -33,7 +38,10 @@ export function requestOf(written: Written, op: CheckedOp, target: Target, diagn
     const over = part === "n" ? target.warps : part === "k" ? target.lanes : 1;
     const mma = request.strategy === "mma";
     if (tile.size % over !== 0 || (part === "k" && mma)) {
-      const message = part === "k" && mma ? "a matrix row fixes this tile" : `a tile of ${tile.axis} is shared by ${over} ${part === "n" ? "warps" : "lanes"}`;
+      const message =
+        part === "k" && mma
+          ? "a matrix row fixes this tile"
+          : `a tile of ${tile.axis} is shared by ${over} ${part === "n" ? "warps" : "lanes"}`;
       report(diagnostics, "schedule/tile", tile.span, `tile ${tile.axis} ${tile.size} does not fit`, [{ message }]);
       return undefined;
     }

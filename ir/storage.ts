@@ -1,6 +1,7 @@
 /** Tensor values in and out of the words that buffers hold, for launchers and evaluators alike. */
-import type { Buffer } from "./kernel.ts";
+
 import { internal } from "./diagnostics.ts";
+import type { Buffer } from "./kernel.ts";
 import { ADDRESS, BIT, type Layout } from "./layout.ts";
 import { fromOf, volume } from "./layout-basic.ts";
 import { addressBits } from "./layout-build.ts";

@@ -5,7 +5,7 @@
  * K · max|a| · max|b| < 2^31. Exact: the float contraction had roundings, this has none.
  */
 import { isTileOp, type Program, type Region, type Step, type TileOp } from "../../ir/program.ts";
-import { isInt, rangeOf, type Scalar } from "../../ir/scalar.ts";
+import { bitsOf, isInt, rangeOf, type Scalar } from "../../ir/scalar.ts";
 import { mapBodies, ProgramEditor } from "../edit.ts";
 import type { Pass } from "../pass.ts";
 import { bindAxes, producerOf } from "./hoist-scales.ts";
@@ -17,10 +17,10 @@ function codes(editor: ProgramEditor, steps: readonly Step[], at: Region): Regio
   const type = editor.tensor(at.tensor).type;
   if (isInt(type)) return at;
   const producer = producerOf(steps, at.tensor);
-  const value = producer && editor.build.get(producer.value);
-  if (producer === undefined || value?.kind !== "cast") return undefined;
-  const of = editor.build.get(value.of);
-  if (of.kind !== "input" || !isInt(of.type)) return undefined;
+  if (producer === undefined) return undefined;
+  let of = editor.build.get(producer.value);
+  while (of.kind === "cast") of = editor.build.get(of.of); // widening: every code fits i32 and f32 exactly
+  if (of.kind !== "input" || !isInt(of.type) || bitsOf(of.type) > 16) return undefined;
   const binding = bindAxes(editor, producer, at);
   return binding && editor.region(producer.inputs[of.index]!, binding);
 }
