@@ -1,8 +1,8 @@
 /** Inverses, injectivity and equality of layouts: by form where that proves it, by enumeration where the box is small. */
 import { internal } from "./diagnostics.ts";
 import type { Axis, Extents, Layout, Term } from "./layout.ts";
-import { compile, ENUMERATION_LIMIT, enumerate } from "./layout-apply.ts";
-import { fromOf, partsOf, type Strided, toOf, volume } from "./layout-basic.ts";
+import { apply, compile, ENUMERATION_LIMIT, enumerate } from "./layout-apply.ts";
+import { fromOf, type Point, partsOf, type Strided, toOf, volume } from "./layout-basic.ts";
 import { classify, invertColumns, layoutOf, rankOf } from "./layout-linear.ts";
 import { normalStrided, normalTerms, simplify } from "./layout-normal.ts";
 
@@ -233,6 +233,18 @@ function equalPoints(a: Layout, b: Layout): boolean {
   return true;
 }
 
+/** Two maps that are linear over GF(2), up to an offset, agree if they agree at zero and at every power of two. */
+function equalLinear(a: Layout, b: Layout, from: Extents): boolean {
+  const zero = Object.fromEntries(Object.keys(from).map((axis) => [axis, 0]));
+  const probes: Point[] = [zero];
+  for (const [axis, extent] of Object.entries(from))
+    for (let bit = 1; bit < extent; bit *= 2) probes.push({ ...zero, [axis]: bit });
+  return probes.every((point) => {
+    const other = apply(b, point);
+    return Object.entries(apply(a, point)).every(([axis, value]) => other[axis] === value);
+  });
+}
+
 /** True if both map the same box by the same function to the same axes; undefined if that cannot be told. */
 export function equal(a: Layout, b: Layout): boolean | undefined {
   const from = fromOf(a);
@@ -244,5 +256,6 @@ export function equal(a: Layout, b: Layout): boolean | undefined {
   if ([p, q].some((layout) => partsOf(layout).some((part) => part.kind === "opaque"))) return undefined;
   if (p.kind === "strided" && q.kind === "strided" && p.wrap === undefined && q.wrap === undefined)
     return equalStrided(p, q);
-  return volume(from) <= ENUMERATION_LIMIT ? equalPoints(p, q) : undefined;
+  if (volume(from) <= ENUMERATION_LIMIT) return equalPoints(p, q);
+  return classify(p) === undefined || classify(q) === undefined ? undefined : equalLinear(p, q, from);
 }

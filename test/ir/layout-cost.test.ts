@@ -133,6 +133,14 @@ describe("vectorBits", () => {
     expect(vectorBits(strided(stored.from, stored.to, stored.terms, { address: 32 }))).toBe(32);
   });
 
+  it("needs the alignment of every other axis", () => {
+    const pitch = (bits: number): Layout =>
+      strided({ n: 4, k: 8 }, { address: 1024 }, [term("n", 1, 4, "address", bits), term("k", 1, 8, "address", 16)]);
+    expect([128, 160, 192, 144].map((bits) => vectorBits(pitch(bits), { order: ["k"], stepBits: 16 }))).toEqual([
+      128, 32, 64, 16,
+    ]);
+  });
+
   it("sees swizzles in chunks, planes and three-bit codes", () => {
     const tile = sharedTile({ axis: "m", rows: 8, k: 64, elementBits: 16, swizzle: 128 });
     const lanes = strided({ lane: 64, elem: 8 }, { m: 8, k: 64 }, [

@@ -5,9 +5,9 @@ import { ExprBuilder, type Table } from "../../ir/expr.ts";
 import type { Layout } from "../../ir/layout.ts";
 import { apply, compile, compileAddress, enumerate, linearIndex } from "../../ir/layout-apply.ts";
 import { fromOf, type Point, toOf, volume } from "../../ir/layout-basic.ts";
-import { identity, inWords, splitAxis, strided, tabulate, term } from "../../ir/layout-build.ts";
+import { identity, inWords, splitAxis, strided, swizzle, tabulate, term } from "../../ir/layout-build.ts";
 import { equal, invert, isBijective, isInjective } from "../../ir/layout-invert.ts";
-import { classify } from "../../ir/layout-linear.ts";
+import { applyMatrix, classify, rank } from "../../ir/layout-linear.ts";
 import { compose, isIdentity, simplify } from "../../ir/layout-normal.ts";
 import { print } from "../../ir/layout-print.ts";
 import { product, rename, restrict, swap } from "../../ir/layout-transform.ts";
@@ -363,6 +363,40 @@ describe("transforms", () => {
 });
 
 describe("classify", () => {
+  it("gives a matrix that maps every point as the layout does", () => {
+    const box = fc.constantFrom<Layout>(
+      // Rows of 64 bits: some of the swizzles reach only the lower bits of the address.
+      strided({ n: 4, k: 8, bit: 8 }, { address: 256 }, [
+        term("n", 1, 4, "address", 64),
+        term("k", 1, 8, "address", 8),
+        term("bit", 1, 8, "address", 1),
+      ]),
+      strided({ n: 8, k: 16 }, { address: 256 }, [term("n", 1, 8, "address", 32), term("k", 1, 16, "address", 2)], {
+        address: 1,
+      }),
+      tabulate({ n: 8, k: 4 }, { address: 256 }, ({ n, k }) => ({ address: (n! ^ k! ^ (k! << 1)) << 3 })),
+    );
+    fc.assert(
+      fc.property(box, fc.integer({ min: 2, max: 8 }).chain(invertibleColumns), (inner, columns) => {
+        const layout = compose(inner, { kind: "xor", from: { address: 256 }, axis: "address", columns });
+        const matrix = classify(layout)!;
+        for (const point of points(fromOf(layout))) expect(applyMatrix(matrix, point)).toEqual(apply(layout, point));
+        expect(2 ** rank(layout)!).toBe(new Set(enumerate(layout)).size);
+      }),
+      { numRuns: 60 },
+    );
+  });
+
+  it("compares large swizzled memories without enumerating them", () => {
+    const plain = strided({ n: 2 ** 12, k: 2 ** 10 }, { address: 2 ** 26 }, [
+      term("n", 1, 2 ** 12, "address", 2 ** 14),
+      term("k", 1, 2 ** 10, "address", 16),
+    ]);
+    const twice = compose(compose(plain, swizzle(128, 2 ** 26)), swizzle(128, 2 ** 26));
+    expect(equal(twice, plain)).toBe(true);
+    expect(equal(compose(plain, swizzle(64, 2 ** 26)), plain)).toBe(false);
+  });
+
   it("promotes exactly what never carries", () => {
     const codes = (bits: number, stride: number): Layout =>
       strided({ k: 8, bit: bits }, { address: 64 }, [
