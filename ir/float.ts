@@ -13,27 +13,30 @@ export function rint(x: number): number {
   return up - x === 0.5 && up % 2 !== 0 ? up - 1 : up;
 }
 
-/** ⌊log2 |x|⌋ of a normal, finite x ≠ 0. */
-function exponentOf(x: number): number {
-  F64[0] = x;
-  return ((F64_WORDS[HIGH]! >>> 20) & 0x7ff) - 1023;
-}
-
-function roundBinary(x: number, fraction: number, minExponent: number, overflow: number): number {
-  if (!Number.isFinite(x) || x === 0) return x;
-  const ulp = 2 ** (Math.max(exponentOf(x), minExponent) - fraction);
-  const rounded = rint(x / ulp) * ulp;
-  return Math.abs(rounded) >= overflow ? Math.sign(x) * Number.POSITIVE_INFINITY : rounded;
+/**
+ * Adding and subtracting 1.5 · 2^52 units in the last place rounds to that place, once and to even, as binary64 addition
+ * does; the place follows from the exponent alone, so masking the fraction away gives it.
+ */
+function roundBinary(x: number, fraction: number, minNormal: number, overflow: number): number {
+  const size = Math.abs(x);
+  if (size >= overflow) return x < 0 ? Number.NEGATIVE_INFINITY : Number.POSITIVE_INFINITY;
+  F64[0] = size;
+  F64_WORDS[HIGH]! &= 0x7ff00000;
+  F64_WORDS[1 - HIGH] = 0;
+  const magic = 1.5 * 2 ** (52 - fraction) * Math.max(F64[0], minNormal);
+  const rounded = size + magic - magic;
+  const bounded = rounded >= overflow ? Number.POSITIVE_INFINITY : rounded;
+  return x < 0 || Object.is(x, -0) ? -bounded : bounded;
 }
 
 /** The f16 value nearest to x (any double, rounded once, ties to even); infinity from 65520 on. */
 export function f16Round(x: number): number {
-  return roundBinary(x, 10, -14, 65536);
+  return roundBinary(x, 10, 2 ** -14, 65536);
 }
 
 /** The bf16 value nearest to x (any double, rounded once, ties to even). */
 export function bf16Round(x: number): number {
-  return roundBinary(x, 7, -126, 2 ** 128);
+  return roundBinary(x, 7, 2 ** -126, 2 ** 128);
 }
 
 /** x rounded once to the type. */
@@ -70,8 +73,8 @@ export function f16ToBits(x: number): number {
   const size = Math.abs(value);
   if (size === Number.POSITIVE_INFINITY) return sign | 0x7c00;
   if (size < 2 ** -14) return sign | (size * 2 ** 24);
-  const exponent = exponentOf(size);
-  return sign | ((exponent + 15) << 10) | (size * 2 ** (10 - exponent) - 1024);
+  F64[0] = size;
+  return sign | ((F64_WORDS[HIGH]! >>> 10) - ((1023 - 15) << 10)); // exponent and the upper ten fraction bits side by side
 }
 
 /** The f16 value of 16 bits. */
