@@ -116,6 +116,8 @@ export function withOperands(expr: Expr, operand: (id: ExprId) => ExprId): Expr 
 const SMALL = 48;
 /** Parts smaller than this are repeated, not named. */
 const WORTH = 4;
+/** Trees this deep get a name on the way, shared or not: readers have a limit. */
+const DEEP = 100;
 
 /** Inputs that an expression uses, in the order in which a reader meets them. */
 export function inputsOf(exprs: Exprs, root: ExprId): readonly number[] {
@@ -173,18 +175,25 @@ interface LocalNames {
 function sharedParts(exprs: readonly Expr[], roots: readonly ExprId[]): readonly ExprId[] {
   const uses = new Map<ExprId, number>();
   const sizes = new Map<ExprId, number>();
+  const depths = new Map<ExprId, number>();
+  const deep = new Set<ExprId>();
   const order: ExprId[] = [];
   const visit = (id: ExprId): number => {
     const known = uses.get(id);
     uses.set(id, (known ?? 0) + 1);
     if (known !== undefined) return sizes.get(id)!;
-    const size = operands(exprs[id]!).reduce((sum, arg) => sum + visit(arg), 1);
+    const args = operands(exprs[id]!);
+    const size = args.reduce((sum, arg) => sum + visit(arg), 1);
+    const depth = args.reduce((max, arg) => Math.max(max, depths.get(arg)! + 1), 0);
+    if (depth === DEEP) deep.add(id);
+    depths.set(id, depth === DEEP ? 0 : depth);
     sizes.set(id, size);
     order.push(id);
     return size;
   };
   const total = roots.reduce((sum, root) => sum + visit(root), 0);
-  return total <= SMALL ? [] : order.filter((id) => uses.get(id)! > 1 && sizes.get(id)! >= WORTH);
+  if (total <= SMALL) return [];
+  return order.filter((id) => deep.has(id) || (uses.get(id)! > 1 && sizes.get(id)! >= WORTH));
 }
 
 function exprText(
