@@ -225,6 +225,7 @@ describe.skipIf(missing !== undefined)(`runMetal${missing === undefined ? "" : `
 
   it("reports a misaligned vector load", () => {
     expect(found(runBody("  y[tid] = ((device const float4*)(x + 1))[0].y;"))).toEqual(["bounds:5"]);
+    expect(found(runBody("  float4 v = *(device const float4*)(x + 2);\n  y[tid] = v.x;"))).toEqual(["bounds:5"]);
   });
 
   it("reports a write to a read-only buffer that a cast let through", () => {

@@ -23,7 +23,7 @@ struct Meeting {
   const char* name;
   int line;
   int column;
-  u64 mask;     // SIMD scope: lanes that must come, as far as they have not returned
+  u64 mask;     // SIMD scope: lanes that must come if they have not returned; threadgroup: 1 excuses those that have
   u64 arrived;  // SIMD scope: lanes that came
   u32 count;    // threads that came
 };
@@ -178,18 +178,21 @@ void releaseBarrier(u32 index, int spaces) {
       makeReady(t);
 }
 
-void meetThreadgroup(const char* name, int line, int column, int spaces) {
+/// Threads that must come to a barrier; Metal wants them all, CUDA those that have not returned.
+u32 expected(const Meeting& barrier) { return barrier.mask ? liveCount : threadCount; }
+
+void meetThreadgroup(const char* name, int line, int column, int spaces, u64 excuse) {
   u32 i = 0;
   while (i < barrierCount && !(barriers[i].line == line && barriers[i].column == column)) i++;
-  if (i == barrierCount) barriers[barrierCount++] = {name, line, column, 0, 0, 0};
+  if (i == barrierCount) barriers[barrierCount++] = {name, line, column, excuse, 0, 0};
   barriers[i].count++;
   Fiber& fiber = fibers[current];
   fiber.state = kWaiting;
   fiber.barrier = barriers[i];
   fiber.at = &fiber.barrier;
   simdgroups[current / launch.lanes].ready &= ~(u64(1) << laneOf(current));
-  // Also where hardware would forgive a thread that has returned, the languages do not: all must come.
-  if (barriers[i].count == threadCount) releaseBarrier(i, spaces);
+  pending[current] = {nullptr, spaces};
+  if (barriers[i].count == expected(barriers[i])) releaseBarrier(i, spaces);
   yieldToScheduler();
 }
 
@@ -211,6 +214,10 @@ void leave() {
       i = ~0u;
     }
   }
+  // One barrier's flags hold for all: a thread that waits there has them.
+  if (barrierCount == 1 && liveCount > 0 && barriers[0].count == expected(barriers[0]))
+    for (u32 t = 0; t < threadCount && barrierCount == 1; t++)
+      if (fibers[t].at == &fibers[t].barrier) releaseBarrier(0, pending[t].spaces);
   switchTo(&fibers[current].context, &scheduler);
 }
 
@@ -357,7 +364,7 @@ void bitloom_collective(const char* name, int line, int column, u64 mask, void* 
 
 void bitloom_barrier(int scope, int spaces, const char* name, int line, int column, u64 mask) {
   if (scope == kSimdgroup) meetSimdgroup(name, line, column, mask, nullptr, nullptr, spaces);
-  else meetThreadgroup(name, line, column, spaces);
+  else meetThreadgroup(name, line, column, spaces, mask);
 }
 
 void* bitloom_shared(u32 slot, u64 bytes, const char* name) { return sharedMemory(sharedSlots[slot], bytes, name); }

@@ -43,13 +43,15 @@ struct swizzle {
 };
 
 // An assignment between swizzles must leave the other components alone, so they have one of their own; a union with such
-// members gets none from the compiler.
-#define BITLOOM_STORAGE(COUNT)               \
-  storage() = default;                       \
-  storage(const storage&) = default;         \
-  storage& operator=(const storage& other) { \
+// members gets none from the compiler. A constructor of our own makes clang check the alignment of what is copied.
+#define BITLOOM_STORAGE(COUNT)                         \
+  storage() = default;                                 \
+  [[gnu::always_inline]] storage(const storage& other) { \
     for (int i = 0; i < COUNT; i++) e[i] = other.e[i]; \
-    return *this;                            \
+  }                                                    \
+  storage& operator=(const storage& other) {           \
+    for (int i = 0; i < COUNT; i++) e[i] = other.e[i]; \
+    return *this;                                      \
   }
 #define BITLOOM_EACH for (int i = 0; i < N; i++)
 

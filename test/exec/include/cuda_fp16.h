@@ -1,0 +1,3 @@
+// Found by `#include <cuda_fp16.h>`.
+#pragma once
+#include "cuda_shim.h"

@@ -1,0 +1,3 @@
+// Found by `#include <cuda_runtime.h>`.
+#pragma once
+#include "cuda_shim.h"
