@@ -341,7 +341,8 @@ describe("transforms", () => {
     expect(fromOf(tile)).toEqual({ lane: 4, reg: 6, warp: 2 });
     expect(toOf(tile)).toEqual({ m: 8, k: 6 });
     expect(tile.kind).toBe("strided");
-    expect(apply(tile, { lane: 3, reg: 5, warp: 1 })).toEqual({ m: 7, k: 5 });
+    for (const { lane, reg, warp } of points({ lane: 4, reg: 6, warp: 2 }))
+      expect(apply(tile, { lane: lane!, reg: reg!, warp: warp! })).toEqual({ m: lane! + 4 * warp!, k: reg! });
     expect(isBijective(tile)).toBe(true);
   });
 
