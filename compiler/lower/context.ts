@@ -160,6 +160,19 @@ export class LaunchContext {
     return values;
   }
 
+  /** Reads words straight into locals of these names. */
+  readInto(
+    names: readonly string[],
+    buffer: Buffer,
+    index: ExprId,
+    when: ExprId | undefined,
+    cache?: "stream" | "keep",
+  ): void {
+    const at = { buffer: buffer.id, index, width: names.length as 1 | 2 | 4 };
+    const optional = { ...(when === undefined ? {} : { when }), ...(cache === undefined ? {} : { cache }) };
+    this.emit({ kind: "read", to: names, at, ...optional });
+  }
+
   /** A constant table as this target keeps it: an expression, or a read of its copy in shared memory. */
   tableEntry(name: string, index: ExprId): ExprId {
     const table = this.program.tables.find((t) => t.name === name) ?? internal(`no table ${name}`);

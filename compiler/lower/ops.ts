@@ -227,10 +227,7 @@ export class OpLowerer {
       const width = this.#width(words, reg);
       const { index, when } = words[reg]!;
       const buffer = this.#ctx.buffer(this.#ctx.tensor(op.from.tensor), "read");
-      const read = this.#ctx.read(buffer, index, width, when, `${op.from.tensor}_w`, op.cache);
-      read.forEach((value, i) => {
-        this.#ctx.define(op.to.tensor, reg + i, value);
-      });
+      this.#ctx.readInto(registers.names.slice(reg, reg + width), buffer, index, when, op.cache);
       reg += width;
     }
   }

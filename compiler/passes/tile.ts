@@ -13,10 +13,12 @@ import { tileLaunch } from "../tile/launch.ts";
 
 function run(program: Program, context: PassContext): Program {
   const editor = new ProgramEditor(program);
+  const whole = new Map(editor.tensors);
+  for (const t of whole.values()) if (t.role === "local") editor.tensors.delete(t.id); // their tiles take the names
   const body = program.body.map((step, launch): Step => {
     if (step.kind !== "launch") internal("tile expects launches");
     const ops = step.body.map((s): TileOp => (isTileOp(s) ? s : internal("tile expects ops on whole tensors")));
-    return { ...step, body: tileLaunch(editor, ops, context, launch) };
+    return { ...step, body: tileLaunch(editor, ops, context, whole, launch) };
   });
   return editor.done(body);
 }

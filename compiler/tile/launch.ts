@@ -44,6 +44,11 @@ class LaunchTiler {
     this.context = context;
   }
 
+  /** A tensor as the unscheduled ops see it. */
+  #whole(id: string): Tensor {
+    return this.plan.whole.get(id) ?? internal(`no tensor ${id}`);
+  }
+
   op(op: TileOp): void {
     if (op.kind === "fill") {
       this.#fills.set(op.to.tensor, op.value);
@@ -106,7 +111,7 @@ class LaunchTiler {
   }
 
   #type(region: Region): Scalar {
-    return region.bit === undefined ? this.editor.tensor(region.tensor).type : "u1";
+    return region.bit === undefined ? this.#whole(region.tensor).type : "u1";
   }
 
   /** A register tensor over tile axes, with the region that covers it. */
@@ -134,7 +139,7 @@ class LaunchTiler {
   }
 
   #isLocal(region: Region): boolean {
-    return this.editor.tensor(region.tensor).role === "local";
+    return this.#whole(region.tensor).role === "local";
   }
 
   /** A region of a local tensor; its indices must be plain axes. */
@@ -143,7 +148,7 @@ class LaunchTiler {
     const { build } = this.editor;
     const index = local.axes.flatMap((_, i) => {
       const axis = plainSymbol(build, region.index[i]!) ?? internal(`tile cannot shift the index of ${region.tensor}`);
-      const extent = this.editor.tensor(region.tensor).shape[i]!;
+      const extent = this.#whole(region.tensor).shape[i]!;
       return this.#tileDims(axis, extent).map((d) => this.editor.axis(d));
     });
     if (local.partial !== undefined && lanes)
@@ -205,7 +210,7 @@ class LaunchTiler {
     const order = this.#resultDims(op);
     const axes = order.map((d) => d.axis);
     const dims = [...this.#domain(order), ...this.#laneDims()];
-    const old = this.editor.tensor(op.to.tensor);
+    const old = this.#whole(op.to.tensor);
     const acc = this.#register(op.to.tensor, old.type, dims, op.span);
     const zero = this.#fills.get(op.to.tensor) ?? this.editor.build.constant(0, old.type);
     phase.inits.push({ kind: "fill", to: acc.region, value: zero, domain: dims, span: op.span });
@@ -367,9 +372,10 @@ export function tileLaunch(
   editor: ProgramEditor,
   ops: readonly TileOp[],
   context: PassContext,
+  whole: ReadonlyMap<string, Tensor>,
   launch: number,
 ): readonly Step[] {
-  const plan = planLaunch(editor, ops, context, launch);
+  const plan = planLaunch(ops, editor, whole, context, launch);
   const tiler = new LaunchTiler(editor, plan, context);
   for (const op of ops) tiler.op(op);
   tiler.close();

@@ -1,7 +1,7 @@
 /** How the axes of one launch are split: which are spread over blocks and warps, which one lanes walk along. */
 import { internal } from "../../ir/diagnostics.ts";
 import type { ExprId } from "../../ir/expr.ts";
-import { type Dim, type TileOp, writes } from "../../ir/program.ts";
+import { type Dim, type Tensor, type TileOp, writes } from "../../ir/program.ts";
 import type { ProgramEditor } from "../edit.ts";
 import type { PassContext } from "../pass.ts";
 
@@ -38,6 +38,8 @@ export interface LaunchPlan {
   readonly index: ReadonlyMap<string, ExprId>;
   /** Tile axis (and lane axis) → extent. */
   readonly extents: ReadonlyMap<string, number>;
+  /** The tensors of the unscheduled ops. */
+  readonly whole: ReadonlyMap<string, Tensor>;
   /** What a part of a split axis is called. */
   name(part: Part, axis: string): string;
 }
@@ -46,8 +48,8 @@ export interface LaunchPlan {
 export type Part = "block" | "warp" | "tile" | "step" | "lane" | "elem";
 
 /** Axes that every visible result has: they can be spread over the grid. */
-function parallelAxes(editor: ProgramEditor, ops: readonly TileOp[]): readonly Dim[] {
-  const visible = ops.filter((op) => writes(op).some((r) => editor.tensor(r.tensor).role !== "local"));
+function parallelAxes(whole: ReadonlyMap<string, Tensor>, ops: readonly TileOp[]): readonly Dim[] {
+  const visible = ops.filter((op) => writes(op).some((r) => whole.get(r.tensor)?.role !== "local"));
   const first = visible[0] ?? internal("a launch writes nothing");
   const reduced = (op: TileOp): readonly string[] => (op.kind === "map" || op.kind === "contract" ? op.over : []);
   return first.domain.filter((d) =>
@@ -66,15 +68,16 @@ function walkedAxis(ops: readonly TileOp[], parallel: readonly Dim[]): Dim | und
 }
 
 export function planLaunch(
-  editor: ProgramEditor,
   ops: readonly TileOp[],
+  editor: ProgramEditor,
+  whole: ReadonlyMap<string, Tensor>,
   context: PassContext,
   launch: number,
 ): LaunchPlan {
   const name = (part: Part, axis: string): string => `${axis}${launch === 0 ? "" : launch}_${part}`;
   const { schedule, target } = context;
   const { build } = editor;
-  const result = parallelAxes(editor, ops);
+  const result = parallelAxes(whole, ops);
   const walk = walkedAxis(ops, result);
   const dims = result.filter((d) => d.axis !== walk?.axis);
   const contracts = ops.some((op) => op.kind === "contract");
@@ -111,7 +114,7 @@ export function planLaunch(
     if (walked.lanes > 1) extents.set(name("lane", walked.axis), walked.lanes);
     extents.set(name("elem", walked.axis), walked.chunk);
   }
-  return { parallel, walked, index, extents, name };
+  return { parallel, walked, index, extents, whole, name };
 }
 
 function planWalk(walk: Dim, lanes: number, chunk: number): WalkedAxis {
