@@ -79,7 +79,7 @@ function mma(id: string, type: Scalar, d: Scalar, op: MatrixRow["op"], halves: 1
 
 /**
  * N of `wgmma`: every multiple of 8 up to 256 for 16-bit elements; for 8- and 1-bit ones 8, 16, 24 and every multiple
- * of 16 from 32 (PTX ISA 9.2, 9.7.15.1, matrix shape).
+ * of 16 from 32 (PTX ISA 9.2, `wgmma`, matrix shape).
  */
 export function wgmmaColumns(type: Scalar): readonly number[] {
   const all = Array.from({ length: 32 }, (_, i) => 8 * (i + 1));

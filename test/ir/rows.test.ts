@@ -39,7 +39,7 @@ const PTX: Readonly<Record<string, { readonly a: At; readonly b: At; readonly c:
     b: (l, i) => [(l % 4) * 32 + i, l >> 2],
     c: (l, i) => [i < 2 ? l >> 2 : (l >> 2) + 8, (l % 4) * 2 + (i & 1)],
   },
-  // 9.7.14.5.13, m16n8k256
+  // 9.7.14.5.13, m16n8k256; the manual prints `+ i` for A with i < 64, where only `+ (i & 0x1F)` stays in its column range
   "mma.m16n8k256.b1": {
     a: (l, i) => [
       (0 <= i && i < 32) || (64 <= i && i < 96) ? l >> 2 : (l >> 2) + 8,
@@ -154,7 +154,7 @@ describe("matrix rows", () => {
     expect([...enumerate(row.d.layout)].sort((x, y) => x - y)).toEqual(Array.from({ length: 16 }, (_, i) => i));
   });
 
-  // ldmatrix (PTX ISA 9.2, 9.7.14.5.15): lane 8j + i points at row i of matrix j, which is 8 rows of 16 bytes; lane l
+  // ldmatrix (PTX ISA 9.2, warp-level matrix load): lane 8j + i points at row i of matrix j, which is 8 rows of 16 bytes; lane l
   // receives in register j bytes 4 (l mod 4) … + 3 of row ⌊l / 4⌋.
   for (const id of ["mma.m16n8k16.f16", "mma.m16n8k32.s8", "mma.m16n8k256.b1", "wgmma.m64n8k256.b1"])
     it(`ldmatrix.x4 brings A of ${id}`, () => {
