@@ -1,7 +1,7 @@
 /** tile-machine: cuts a product into blocks and folds and gives them to a machine's units as roles with rings between. */
 import { type Parts, partsOf } from "../../hw-models/derive.ts";
 import type { AcceleratorModel, Dataflow } from "../../hw-models/schema.ts";
-import type { Diagnostics } from "../../ir/diagnostics.ts";
+import { type Diagnostics, internal } from "../../ir/diagnostics.ts";
 import { ExprBuilder, type ExprId } from "../../ir/expr.ts";
 import type {
   Dim,
@@ -22,6 +22,7 @@ import {
   blockLoops,
   blockSizes,
   chooseBlocks,
+  evaluateIndex,
   levelOf,
   MAPPINGS,
   type Mapping,
@@ -66,6 +67,8 @@ class MachineBuilder {
   readonly #mapping: Mapping;
   readonly #blocks: Blocks;
   readonly #build: ExprBuilder;
+  /** The last value of every loop variable. */
+  readonly #last = new Map<string, number>();
   readonly #loops: readonly BlockLoop[];
   readonly #paths: Readonly<Record<SideName, Path>>;
   readonly #fold: Readonly<Record<ProductAxis, number>>;
@@ -79,7 +82,7 @@ class MachineBuilder {
     this.#parts = parts;
     this.#mapping = mapping;
     this.#blocks = blocks;
-    this.#build = new ExprBuilder(program.exprs);
+    this.#build = new ExprBuilder();
     this.#loops = blockLoops(product, blocks);
     this.#paths = { weight: pathOf(product.weight, mapping), activation: pathOf(product.activation, mapping) };
     this.#fold = {
@@ -163,8 +166,8 @@ class MachineBuilder {
 
   #axesOfSymbols(index: readonly ExprId[]): readonly string[] {
     return index.map((id) => {
-      const expr = this.#build.get(id);
-      return expr.kind === "symbol" ? expr.name : "";
+      const expr = this.#program.exprs.exprs[id];
+      return expr?.kind === "symbol" ? expr.name : "";
     });
   }
 
@@ -194,27 +197,36 @@ class MachineBuilder {
   /** The loop variable that walks the blocks of an axis; 0 where there is one block. */
   #blockBase(axis: string): ExprId {
     const loop = this.#loops.find((l) => l.axis === axis);
-    return loop === undefined ? this.#build.constant(0) : this.#build.symbol(`${axis}0`, "i32", [0, lastOf(loop.extent, loop.step)]);
+    return loop === undefined ? this.#build.constant(0) : this.#variable(`${axis}0`, loop.extent, loop.step);
   }
 
   #foldBase(axis: ProductAxis): ExprId {
     const { axis: name } = this.#product[axis];
     const walked = axis !== this.#mapping.time || this.#chunked;
-    return walked ? this.#build.symbol(`${name}1`, "i32", [0, lastOf(this.#blocks.sizes[axis], this.#fold[axis])]) : this.#build.constant(0);
+    return walked ? this.#variable(`${name}1`, this.#blocks.sizes[axis], this.#fold[axis]) : this.#build.constant(0);
   }
 
   get #chunked(): boolean {
     return SIDES.some((side) => this.#paths[side] === "decoded");
   }
 
-  #point(name: string, extent: number): ExprId {
-    return this.#build.symbol(name, "i32", [0, extent - 1]);
+  #variable(name: string, extent: number, step: number): ExprId {
+    const last = lastOf(extent, step);
+    this.#last.set(name, last);
+    return this.#build.symbol(name, "i32", [0, last]);
+  }
+
+  /** A domain axis. The same name serves domains of several extents, so its range is the widest of them. */
+  #point(name: string): ExprId {
+    const axis = (["m", "n", "k"] as const).find((a) => this.#product[a].axis === name);
+    if (axis === undefined) return this.#build.symbol(name);
+    return this.#build.symbol(name, "i32", [0, Math.max(this.#product[axis].extent, this.#fold[axis]) - 1]);
   }
 
   /** Coordinate of a fold's point in a side's block. */
   #inBlock(axis: ProductAxis, side: Side): ExprId {
     const { axis: name } = this.#product[axis];
-    const fold = this.#build.add(this.#foldBase(axis), this.#point(name, this.#fold[axis]));
+    const fold = this.#build.add(this.#foldBase(axis), this.#point(name));
     const spansAll = axis === "k" && this.#blocks.whole[side.role];
     return spansAll ? this.#build.add(this.#blockBase(name), fold) : fold;
   }
@@ -229,11 +241,13 @@ class MachineBuilder {
     });
   }
 
-  #region(tensor: Tensor, index: readonly ExprId[]): Region {
-    const inside = index.every((id, i) => {
-      const range = this.#build.rangeOf(id);
-      return range !== undefined && range[0] >= 0 && range[1] < (tensor.shape[i] ?? 0);
-    });
+  /** Index expressions grow with their symbols, so the last point decides whether the region stays inside. */
+  #region(tensor: Tensor, index: readonly ExprId[], domain: readonly Dim[]): Region {
+    const last = (name: string): number => {
+      const dim = domain.find((d) => d.axis === name);
+      return dim === undefined ? (this.#last.get(name) ?? internal(`no symbol ${name}`)) : dim.extent - 1;
+    };
+    const inside = index.every((id, i) => evaluateIndex(this.#build, id, last) < (tensor.shape[i] ?? 0));
     return { tensor: tensor.id, index, tail: inside ? "exact" : "mask" };
   }
 
@@ -284,7 +298,7 @@ class MachineBuilder {
 
   #load(stored: Stored, side: Side, tile: Tensor): TileOp {
     const domain = tile.axes.map((axis, i) => ({ axis, extent: tile.shape[i]! }));
-    const to = domain.map((d) => this.#point(d.axis, d.extent));
+    const to = domain.map((d) => this.#point(d.axis));
     const from = stored.index.map((index, i) => {
       const base = this.#at(index, side, (axis, name) =>
         axis === "k" && this.#blocks.whole[side.role] ? this.#build.constant(0) : this.#blockBase(name),
@@ -296,8 +310,8 @@ class MachineBuilder {
     const tileIndex = to.map((id, i) => (tile.shape[i] === 1 ? this.#build.constant(0) : id));
     return {
       kind: "copy",
-      from: this.#region(stored.tensor, from),
-      to: this.#region(tile, tileIndex),
+      from: this.#region(stored.tensor, from, domain),
+      to: this.#region(tile, tileIndex, domain),
       engine: "dma",
       cache: "stream",
       domain,
@@ -327,13 +341,14 @@ class MachineBuilder {
     const domain = axes.map((a) => ({ axis: this.#product[a].axis, extent: this.#fold[a] }));
     const to = this.#region(
       fed,
-      domain.map((d) => this.#point(d.axis, d.extent)),
+      domain.map((d) => this.#point(d.axis)),
+      domain,
     );
     const fields = side.stored.map((stored, i) => {
       const index = stored.index.map((id) =>
         this.#at(id, side, (axis) => (axis === undefined ? this.#build.constant(0) : this.#inBlock(axis, side))),
       );
-      return this.#region(this.#tiles[side.role][i]!, index);
+      return this.#region(this.#tiles[side.role][i]!, index, domain);
     });
     const { decode } = side;
     if (decode === undefined) return { kind: "copy", from: fields[0]!, to, domain, span: this.#product.contract.span };
@@ -371,9 +386,15 @@ class MachineBuilder {
     const core = this.#folds(this.#chunks(both("decoded", [this.#contract(acc)])), (inner) =>
       both("stationary", inner),
     );
-    const index = acc.axes.map((axis, i) => this.#point(axis, acc.shape[i]!));
+    const index = acc.axes.map((axis) => this.#point(axis));
     const domain = acc.axes.map((axis, i) => ({ axis, extent: acc.shape[i]! }));
-    const clear: Step = { kind: "fill", to: this.#region(acc, index), value: fill.value, domain, span: fill.span };
+    const clear: Step = {
+      kind: "fill",
+      to: this.#region(acc, index, domain),
+      value: this.#build.copy(this.#program.exprs, fill.value, () => undefined),
+      domain,
+      span: fill.span,
+    };
     const at = (level: number, inner: readonly Step[]): readonly Step[] => {
       const filled = level === this.#resultLevel ? this.#between("accumulator", "acquire", [clear, ...inner]) : inner;
       return SIDES.reduceRight(
@@ -392,30 +413,32 @@ class MachineBuilder {
 
   #contract(acc: Tensor): TileOp {
     const { contract, m, k } = this.#product;
+    const domain = (["m", "n", "k"] as const).map((a) => ({ axis: this.#product[a].axis, extent: this.#fold[a] }));
     const operand = (side: Side): Region => {
       const fed = this.#fed[side.role];
       if (fed !== undefined)
         return this.#region(
           fed,
-          this.#sideAxes(side).map((a) => this.#point(this.#product[a].axis, this.#fold[a])),
+          this.#sideAxes(side).map((a) => this.#point(this.#product[a].axis)),
+          domain,
         );
       const index = side.stored[0]!.index.map((id) =>
         this.#at(id, side, (axis) => (axis === undefined ? this.#build.constant(0) : this.#inBlock(axis, side))),
       );
-      return this.#region(this.#tiles[side.role][0]!, index);
+      return this.#region(this.#tiles[side.role][0]!, index, domain);
     };
     const to = acc.axes.map((name) => {
       const axis = name === m.axis ? "m" : "n";
-      return this.#build.add(this.#foldBase(axis), this.#point(name, this.#fold[axis]));
+      return this.#build.add(this.#foldBase(axis), this.#point(name));
     });
     return {
       kind: "contract",
       a: operand(this.#product.activation),
       b: operand(this.#product.weight),
-      to: this.#region(acc, to),
+      to: this.#region(acc, to, domain),
       over: [k.axis],
       by: "array",
-      domain: (["m", "n", "k"] as const).map((a) => ({ axis: this.#product[a].axis, extent: this.#fold[a] })),
+      domain,
       span: contract.span,
     };
   }
@@ -425,19 +448,17 @@ class MachineBuilder {
     const axes = this.#axesOfSymbols(contract.to.index);
     const rename = new Map(this.#axesOfSymbols(map.inputs[0]!.index).map((s, i) => [s, axes[i] ?? s]));
     const domain = out.axes.map((axis, i) => ({ axis, extent: out.shape[i]! }));
-    const index = domain.map((d) => this.#point(d.axis, d.extent));
+    const index = domain.map((d) => this.#point(d.axis));
     const value = this.#build.copy(this.#program.exprs, map.value, (expr) => {
       if (expr.kind !== "symbol") return undefined;
       const axis = rename.get(expr.name) ?? expr.name;
       const dim = domain.find((d) => d.axis === axis);
-      return dim === undefined
-        ? this.#blockBase(axis)
-        : this.#build.add(this.#blockBase(axis), this.#point(axis, dim.extent));
+      return dim === undefined ? this.#blockBase(axis) : this.#build.add(this.#blockBase(axis), this.#point(axis));
     });
     const op: TileOp = {
       kind: "map",
-      inputs: [this.#region(acc, index)],
-      to: this.#region(out, index),
+      inputs: [this.#region(acc, index, domain)],
+      to: this.#region(out, index, domain),
       value,
       over: [],
       domain,
@@ -453,18 +474,16 @@ class MachineBuilder {
     const axes = this.#axesOfSymbols(contract.to.index);
     const rename = new Map(this.#axesOfSymbols(map.inputs[0]!.index).map((s, i) => [s, axes[i] ?? s]));
     const domain = out.axes.map((axis, i) => ({ axis, extent: out.shape[i]! }));
-    const from = domain.map((d) => this.#point(d.axis, d.extent));
+    const from = domain.map((d) => this.#point(d.axis));
     const to = this.#axesOfSymbols(map.to.index).map((symbol) => {
       const axis = rename.get(symbol) ?? symbol;
       const dim = domain.find((d) => d.axis === axis);
-      return dim === undefined
-        ? this.#blockBase(axis)
-        : this.#build.add(this.#blockBase(axis), this.#point(axis, dim.extent));
+      return dim === undefined ? this.#blockBase(axis) : this.#build.add(this.#blockBase(axis), this.#point(axis));
     });
     const op: TileOp = {
       kind: "copy",
-      from: this.#region(out, from),
-      to: this.#region(result, to),
+      from: this.#region(out, from, domain),
+      to: this.#region(result, to, domain),
       engine: "dma",
       domain,
       span: map.span,
