@@ -1,0 +1,53 @@
+/** Lanes: one per unit, filled with states from cycle 0 to the end without a gap, and checked to be so. */
+import { internal } from "../ir/diagnostics.ts";
+import { IDLE, STATES, type StateTable, tableOf, totalOf } from "./states.ts";
+
+/** Receives the states of lanes; consecutive calls for a lane are consecutive in time. */
+export interface Recorder {
+  /** `op`: index of the op, -1 for none. `culprit`: lane of the unit to blame, -1 for none. */
+  slice(lane: number, cycles: number, state: number, op: number, culprit: number): void;
+}
+
+export const NULL_RECORDER: Recorder = { slice: () => {} };
+
+export interface Lanes {
+  readonly names: readonly string[];
+  /** How far a lane is filled. */
+  at(lane: number): number;
+  /** Fills a lane from where it stands up to `until`. */
+  fill(lane: number, until: number, state: number, op?: number, culprit?: number): void;
+  /** Ends all lanes with idle cycles and returns their tables; every one accounts for exactly `cycles`. */
+  close(cycles: number): Readonly<Record<string, StateTable>>;
+}
+
+export function makeLanes(names: readonly string[], recorder: Recorder): Lanes {
+  const filled = new Float64Array(names.length);
+  const cycles = names.map(() => new Float64Array(STATES.length));
+  const blamed = names.map(() => new Float64Array(names.length));
+
+  const fill = (lane: number, until: number, state: number, op = -1, culprit = -1): void => {
+    const length = until - filled[lane]!;
+    if (length === 0) return;
+    if (!(length > 0)) internal(`${names[lane]} would be in two states before cycle ${filled[lane]}`);
+    filled[lane] = until;
+    cycles[lane]![state]! += length;
+    if (culprit >= 0) blamed[lane]![culprit]! += length;
+    recorder.slice(lane, length, state, op, culprit);
+  };
+
+  const close = (end: number): Readonly<Record<string, StateTable>> => {
+    const tables: Record<string, StateTable> = {};
+    names.forEach((name, lane) => {
+      fill(lane, end, IDLE);
+      const culprits: Record<string, number> = {};
+      blamed[lane]!.forEach((value, i) => {
+        if (value > 0) culprits[names[i]!] = value;
+      });
+      const table = tableOf(cycles[lane]!, culprits);
+      if (totalOf(table) !== end) internal(`the states of ${name} sum to ${totalOf(table)} of ${end} cycles`);
+      tables[name] = table;
+    });
+    return tables;
+  };
+  return { names, at: (lane) => filled[lane]!, fill, close };
+}

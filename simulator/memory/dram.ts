@@ -1,0 +1,32 @@
+/** The off-chip memory: one interface of so many bytes a cycle, served in the order of requests. */
+import type { DramSpec } from "../../hw-models/schema.ts";
+
+/** When a request is on the interface, and who was on it before. */
+export interface Served {
+  readonly begin: number;
+  readonly end: number;
+  /** The channel served when the request came; -1 where the interface was free. */
+  readonly behind: number;
+}
+
+export interface Dram {
+  /** Must be called in the order of time. A channel asks again when its last request ends, so channels take turns. */
+  serve(channel: number, bytes: number, now: number): Served;
+  /** Cycle in which the interface becomes free. */
+  free(): number;
+}
+
+export function dram(spec: DramSpec): Dram {
+  let free = 0;
+  let current = -1;
+  return {
+    serve(channel, bytes, now) {
+      const begin = Math.max(now, free);
+      const behind = begin > now ? current : -1;
+      free = begin + Math.ceil(bytes / spec.bytesPerCycle);
+      current = channel;
+      return { begin, end: free, behind };
+    },
+    free: () => free,
+  };
+}

@@ -1,0 +1,32 @@
+/** On-chip buffers: what lies in them is decided when the program is cut; here it is checked, and accesses are counted. */
+import type { AcceleratorModel, SramSpec } from "../../hw-models/schema.ts";
+import { internal } from "../../ir/diagnostics.ts";
+import type { Program, Tensor } from "../../ir/program.ts";
+import { bitsOf } from "../../ir/scalar.ts";
+
+/** Bytes read and written at one memory. */
+export interface Access {
+  readonly readBytes: number;
+  readonly writeBytes: number;
+}
+
+const bytesOf = (tensor: Tensor): number =>
+  Math.ceil((tensor.shape.reduce((p, e) => p * e, 1) * bitsOf(tensor.type)) / 8);
+
+/** Bytes that a program keeps in a buffer: every instance of every ring. */
+export function occupancyBytes(program: Program, buffer: SramSpec): number {
+  const depth = (tensor: Tensor): number => program.rings.find((r) => r.id === tensor.ring)?.depth ?? 1;
+  return program.tensors
+    .filter((t) => t.place === `unit:${buffer.name}`)
+    .reduce((sum, t) => sum + bytesOf(t) * depth(t), 0);
+}
+
+/** Stops at a program that overfills a buffer: `chooseBlocks` must not have made it. */
+export function checkCapacity(program: Program, machine: AcceleratorModel): void {
+  for (const unit of machine.units) {
+    if (unit.kind !== "sram") continue;
+    const bytes = occupancyBytes(program, unit);
+    if (bytes > unit.capacityBytes)
+      internal(`${program.name} keeps ${bytes} bytes in ${unit.name}, which has ${unit.capacityBytes}`);
+  }
+}

@@ -1,0 +1,24 @@
+/** A feeder: shifts one operand into the array's registers or its border FIFO, decoding codes on the way. */
+import type { FeederSpec, SystolicSpec } from "../../hw-models/schema.ts";
+import type { Work } from "../issue.ts";
+import { busy, stalled } from "../states.ts";
+import { NOTHING, type Unit } from "./unit.ts";
+
+const FEED = busy("feed");
+const DECODE = busy("decode");
+
+/**
+ * A stationary operand passes through all rows of the array, also where the fold fills only some of them. Decoding and
+ * shifting go on side by side: the slower one counts.
+ */
+export function feeder(spec: FeederSpec, array: SystolicSpec): Unit {
+  const play = (work: Work, now: number): ReturnType<Unit["play"]> => {
+    const decoding = work.op.kind === "decode";
+    const decode = decoding ? Math.ceil(work.elements / spec.codesPerCycle) : 0;
+    const shift = work.stationary && work.elements > 0 ? Math.ceil(array.rows / spec.rowsPerCycle) : 0;
+    const next = now + Math.max(decode, shift);
+    const spent = [{ state: decoding ? DECODE : FEED, cycles: next - now }];
+    return { spent, next, operandsFree: next, registersFree: next, visible: next };
+  };
+  return { play, settle: () => NOTHING, tail: stalled("control") };
+}
