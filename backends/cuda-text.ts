@@ -33,7 +33,7 @@ const TYPES: Readonly<Partial<Record<Scalar, string>>> = {
 const VECTORS = { i32: "int", u32: "uint", f32: "float" };
 
 /** Shared memory that a kernel may declare statically, in bytes (CUDA C++ Programming Guide, compute capabilities). */
-export const STATIC_SHARED_BYTES = 48 * 1024;
+const STATIC_SHARED_BYTES = 48 * 1024;
 
 const float = (name: string, integer: string, count: number): Forms => {
   return (type) => call(isFloat(type) ? name : integer, count);
@@ -306,6 +306,7 @@ export function cudaSyntax(asynchronous: boolean): Syntax {
       `    ${values.join(", ")}};`,
     ],
     shared,
+    dynamicShared: STATIC_SHARED_BYTES,
     sharedAt: "kernel",
     entry: (kernel, name, buffers) => ({
       before: [`// ${shapeNote(kernel, { group: "blocks", lane: "threads", shared: "shared" })}`],

@@ -191,6 +191,8 @@ export interface Syntax {
   readonly directives: readonly { readonly when: RegExp; readonly text: string }[];
   table(name: string, type: string, values: readonly string[]): readonly string[];
   shared(kernel: Kernel, array: BufferText): readonly string[];
+  /** Shared bytes above which arrays are parts of one dynamically sized array, whose size the launcher passes. */
+  readonly dynamicShared?: number;
   /** Where shared arrays are declared. */
   readonly sharedAt: "module" | "kernel";
   /** The kernel around its body: global buffers, used parameters, and what comes before the first statement. */
