@@ -2,6 +2,7 @@
 import { internal, type Span } from "../ir/diagnostics.ts";
 import { ExprBuilder, type ExprId } from "../ir/expr.ts";
 import type { Buffer, Collective, Kernel, Scope, Stmt } from "../ir/kernel.ts";
+import { mutableNames } from "../ir/kernel-walk.ts";
 import { ELEM, LANE, REG } from "../ir/layout.ts";
 import { isPowerOfTwo } from "../ir/layout-basic.ts";
 import { print } from "../ir/layout-print.ts";
@@ -37,19 +38,13 @@ export function legaliseCollectives(kernel: Kernel, target: Backend): Kernel {
     kernel,
     target,
     build: new ExprBuilder(kernel.exprs),
-    mutable: new Set(kernel.body.flatMap(mutableNames)),
+    mutable: mutableNames(kernel.body),
     scratch: new Map(),
     busy: new Set(),
     count: { names: 0, loops: 0 },
   };
   const body = rewriteAll(r, kernel.body);
   return { ...kernel, exprs: r.build.done(), buffers: [...kernel.buffers, ...r.scratch.values()], body };
-}
-
-function mutableNames(stmt: Stmt): readonly string[] {
-  if (stmt.kind === "var") return [stmt.name];
-  if (stmt.kind === "for") return stmt.body.flatMap(mutableNames);
-  return stmt.kind === "if" ? [...stmt.then, ...stmt.else].flatMap(mutableNames) : [];
 }
 
 function rewriteAll(r: Rewriter, body: readonly Stmt[]): readonly Stmt[] {
@@ -65,7 +60,6 @@ function rewrite(r: Rewriter, stmt: Stmt): readonly Stmt[] {
       return [{ ...stmt, body }];
     }
     case "if":
-      // biome-ignore lint/suspicious/noThenProperty: the name is the IR's
       return [{ ...stmt, then: rewriteAll(r, stmt.then), else: rewriteAll(r, stmt.else) }];
     case "collective":
       return withSpan(collective(r, stmt.scope, stmt.what), stmt.span);
@@ -248,7 +242,6 @@ function reduce(r: Rewriter, value: ExprId, op: "add" | "max" | "or", to: string
     );
     const round = [...parts.map((p) => p.read), writeAt(buffer, thread, sum)];
     const cond = build.op("lt", thread, build.constant(next));
-    // biome-ignore lint/suspicious/noThenProperty: the name is the IR's
     out.push({ kind: "if", cond, uniform: "none", then: withSpan(round, undefined), else: [] }, BARRIER);
     left = next;
   }

@@ -2,6 +2,7 @@
 import { internal, NO_SPAN, type Span } from "../ir/diagnostics.ts";
 import { type BuiltinName, ExprBuilder, type ExprId } from "../ir/expr.ts";
 import type { Access, Buffer, Collective, Kernel, Scope, Stmt, Width } from "../ir/kernel.ts";
+import { bodiesOf } from "../ir/kernel-walk.ts";
 import type { Scalar } from "../ir/scalar.ts";
 import type { Sink } from "./print.ts";
 import { fill, printExpr } from "./print-expr.ts";
@@ -270,8 +271,7 @@ export function bufferWidths(kernel: Kernel, syntax: Syntax): ReadonlyMap<string
       narrowestWrite.set(buffer, Math.min(narrowestWrite.get(buffer) ?? 4, width));
     }
     if (stmt.kind === "atomicAdd") atomic.add(stmt.at.buffer);
-    if (stmt.kind === "for") stmt.body.forEach(visit);
-    if (stmt.kind === "if") for (const inner of [...stmt.then, ...stmt.else]) visit(inner);
+    for (const body of bodiesOf(stmt)) body.forEach(visit);
   };
   kernel.body.forEach(visit);
   return new Map(

@@ -1,6 +1,7 @@
 /** The tensors that a unit's launcher passes to its kernels. */
 import { internal } from "../../ir/diagnostics.ts";
 import type { Buffer, Kernel, Stmt } from "../../ir/kernel.ts";
+import { bodiesOf } from "../../ir/kernel-walk.ts";
 import type { Scalar } from "../../ir/scalar.ts";
 import { byteLength } from "../memory.ts";
 import { identifier } from "../print-names.ts";
@@ -57,9 +58,8 @@ export function bindingsOf(kernel: Kernel): readonly Buffer[] {
 }
 
 function addedTensors(kernel: Kernel, stmt: Stmt): readonly string[] {
-  if (stmt.kind === "for") return stmt.body.flatMap((s) => addedTensors(kernel, s));
-  if (stmt.kind === "if") return [...stmt.then, ...stmt.else].flatMap((s) => addedTensors(kernel, s));
-  if (stmt.kind !== "atomicAdd") return [];
+  if (stmt.kind !== "atomicAdd")
+    return bodiesOf(stmt).flatMap((body) => body.flatMap((inner) => addedTensors(kernel, inner)));
   const tensor = kernel.buffers.find((b) => b.id === stmt.at.buffer)?.tensor;
   return tensor === undefined ? [] : [tensor];
 }

@@ -62,7 +62,6 @@ function writer() {
       body,
     }),
     when: (cond: ExprId, uniform: Scope | "none", body: readonly Stmt[]): Stmt => {
-      // biome-ignore lint/suspicious/noThenProperty: the name is the IR's
       return { kind: "if", cond, uniform, then: body, else: [] };
     },
     all: (scope: Scope, what: Collective): Stmt => ({ kind: "collective", scope, what }),
