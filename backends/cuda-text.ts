@@ -298,8 +298,8 @@ export function cudaSyntax(asynchronous: boolean): Syntax {
     },
     parameters: {},
     directives: [
-      { when: /__half|__float2half/, text: "#include <cuda_fp16.h>\n" },
-      { when: /__nv_bfloat16|bfloat16/, text: "#include <cuda_bf16.h>\n" },
+      { when: /__half|__float2half/, text: "#include <cuda_fp16.h>" },
+      { when: /__nv_bfloat16|bfloat16/, text: "#include <cuda_bf16.h>" },
     ],
     table: (name, type, values) => [
       `static __device__ const ${type} ${name}[${values.length}] = {`,

@@ -139,7 +139,7 @@ export function metalSyntax(): Syntax {
       lane_index: "uint lane_index [[thread_index_in_simdgroup]]",
       warp_index: "uint warp_index [[simdgroup_index_in_threadgroup]]",
     },
-    directives: [{ when: /^/, text: "#include <metal_stdlib>\nusing namespace metal;\n" }],
+    directives: [{ when: /^/, text: "#include <metal_stdlib>\nusing namespace metal;" }],
     table: (name, type, values) => [`constant ${type} ${name}[${values.length}] = {`, `    ${values.join(", ")}};`],
     shared: (_, b) => [`threadgroup ${nameOf(b.buffer.type)} ${b.name}[${b.buffer.length}];`],
     sharedAt: "kernel",

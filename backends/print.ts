@@ -67,6 +67,7 @@ export function printKernels(kernels: readonly Kernel[], target: Backend, notes:
   const text = module.lines.text.join("\n");
   const directives = syntax.directives.filter((d) => d.when.test(text));
   for (const directive of directives) head.line(directive.text);
+  if (head.text.length > 0) head.line("");
   return {
     text: `${[...head.text, ...module.lines.text].join("\n")}\n`,
     lines: [...head.spans, ...module.lines.spans],

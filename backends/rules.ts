@@ -87,52 +87,12 @@ const INTEGER_ROUND_QUOTIENT = onOp(
 /** dot4 as four sign-extended products. */
 const EXPAND_DOT4 = onOp("dot4", "expand-dot4", "multiplies the four bytes one by one", (build, [a, b, c]) => {
   const byte = (word: ExprId, index: number): ExprId => {
-    const signed = build.cast(word, "i32");
-    const high = build.op("shl", signed, build.constant(24 - 8 * index));
-    return build.op("shr", high, build.constant(24));
+    const unsigned = build.cast(word, "u32");
+    const high = build.op("shl", unsigned, build.constant(24 - 8 * index, "u32"));
+    return build.op("shr", build.cast(high, "i32"), build.constant(24));
   };
   return [0, 1, 2, 3].reduce<ExprId>((sum, i) => build.add(sum, build.mul(byte(a!, i), byte(b!, i))), c!);
 });
-
-/**
- * f16 rounding of an f32 that stays f32, in integers: nearest even at bit 13, at the fixed unit 2^−24 below 2^−14, and
- * infinity from 65520 on. For targets that store f16 results as f32: their own conversions may round either way.
- */
-const ROUND_TO_HALF: Rule = {
-  name: "round-to-half",
-  about: "rounds an f32 to the nearest f16 value without having f16",
-  apply(expr, build) {
-    if (expr.kind !== "cast" || expr.type !== "f32") return undefined;
-    const half = build.get(expr.of);
-    if (half.kind !== "cast" || half.type !== "f16" || build.typeOf(half.of) !== "f32") return undefined;
-    const { k, op } = words(build, "u32");
-    const x = half.of;
-    const bits = build.bits(x, "u32");
-    const magnitude = op("and", bits, k(0x7fffffff));
-    const sign = op("and", bits, k(0x80000000));
-    // Units below the last place kept: 13 bits for normal halves, more for subnormal ones, which share the unit 2^-24.
-    const exponent = op("shr", magnitude, k(23));
-    const drop = op("min", op("sub", k(126), op("min", exponent, k(113))), k(24));
-    const normal = op("ge", exponent, k(113));
-    const even = op("and", op("shr", magnitude, k(13)), k(1));
-    const nearest = op("and", op("add", op("add", magnitude, k(0xfff)), even), k(0xffffe000));
-    // A subnormal half counts units of 2^-24: its significand shifted down by `drop`, rounded, and converted back exactly.
-    const significand = op("or", op("and", magnitude, k(0x7fffff)), k(0x800000));
-    const whole = op("shr", significand, drop);
-    const rest = op("sub", significand, op("shl", whole, drop));
-    const point = op("shl", k(1), op("sub", drop, k(1)));
-    const up = op(
-      "or",
-      op("gt", rest, point),
-      op("and", op("eq", rest, point), op("eq", op("and", whole, k(1)), k(1))),
-    );
-    const units = op("add", whole, build.cast(up, "u32"));
-    const scaled = op("mul", build.cast(units, "f32"), build.constant(2 ** -24, "f32"));
-    const tiny = op("select", op("lt", exponent, k(102)), k(0), build.bits(scaled, "u32"));
-    const large = op("select", op("ge", nearest, k(0x47800000)), k(0x7f800000), nearest);
-    return build.bits(op("or", op("select", normal, large, tiny), sign), "f32");
-  },
-};
 
 /** A table's index masked by 2^n − 1, as a remainder: Tint's range analysis sees that one and drops its bounds check. */
 const INDEX_BY_REMAINDER: Rule = {
@@ -182,4 +142,4 @@ export const C_RULES: readonly Rule[] = [FUSED_ROUND_QUOTIENT, SHIFT_COUNT];
 export const METAL_RULES: readonly Rule[] = [FUSED_ROUND_QUOTIENT, EXPAND_DOT4, SHIFT_COUNT];
 
 /** WGSL without packed dot products. */
-export const WGSL_RULES: readonly Rule[] = [INTEGER_ROUND_QUOTIENT, EXPAND_DOT4, ROUND_TO_HALF, INDEX_BY_REMAINDER];
+export const WGSL_RULES: readonly Rule[] = [INTEGER_ROUND_QUOTIENT, EXPAND_DOT4, INDEX_BY_REMAINDER];

@@ -20,15 +20,21 @@ import {
 
 /** Language features that a profile may use; each is a device feature or a language extension. */
 export interface WgslFeatures {
-  readonly f16: boolean;
   readonly subgroups: boolean;
   /** dot4I8Packed, and subgroup_id / num_subgroups as builtins. */
   readonly packed: boolean;
 }
 
-const TYPES: Readonly<Partial<Record<Scalar, string>>> = { bool: "bool", i32: "i32", u32: "u32", f32: "f32" };
+/** f16 values live in f32 locals and are stored so: no profile's own conversion says which way it rounds. */
+const TYPES: Readonly<Partial<Record<Scalar, string>>> = {
+  bool: "bool",
+  i32: "i32",
+  u32: "u32",
+  f16: "f32",
+  f32: "f32",
+};
 
-const typeOf = (type: Scalar): string => (type === "f16" ? "f16" : (TYPES[type] ?? internal(`no type ${type}`)));
+const typeOf = (type: Scalar): string => TYPES[type] ?? internal(`no type ${type}`);
 
 function literal(value: number, type: Scalar): Text {
   switch (type) {
@@ -39,9 +45,8 @@ function literal(value: number, type: Scalar): Text {
     case "u32":
       return { text: `${wordDigits(value)}u`, level: LEVEL.primary };
     case "f32":
-      return floatLiteral(value, "f", wgslInfinity());
     case "f16":
-      return floatLiteral(value, "h", wgslInfinity());
+      return floatLiteral(value, "f", wgslInfinity());
     default:
       return noLiteral(type);
   }
@@ -53,8 +58,29 @@ function wgslInfinity(): string {
 }
 
 function cast(from: Scalar, to: Scalar): Form {
+  if (to === "f16") return wrap("round_to_half($0)");
+  if (from === "f16" && to === "f32") return wrap("$0", LEVEL.primary);
   return to === "bool" ? nonZero(literal(0, from).text) : wrap(`${typeOf(to)}($0)`);
 }
+
+/** In integers: below 2^-14 the unit is 2^-24 and the result is exact; from 65520 on it is infinite. */
+const ROUND_TO_HALF = `// The f16 value nearest to x, ties to even.
+fn round_to_half(x: f32) -> f32 {
+  let bits = bitcast<u32>(x);
+  let size = bits & 0x7fffffffu;
+  let sign = bits & 0x80000000u;
+  if (size >= 0x38800000u) {
+    let nearest = (size + 0xfffu + ((size >> 13u) & 1u)) & 0xffffe000u;
+    return bitcast<f32>(sign | select(nearest, 0x7f800000u, nearest >= 0x47800000u));
+  }
+  let drop = min(126u - (size >> 23u), 25u);
+  let digits = (size & 0x7fffffu) | 0x800000u;
+  let units = digits >> drop;
+  let rest = digits - (units << drop);
+  let tie = 1u << (drop - 1u);
+  let up = rest > tie || (rest == tie && units % 2u == 1u);
+  return bitcast<f32>(sign | bitcast<u32>(f32(units + u32(up)) * 5.9604645e-8f));
+}`;
 
 const COUNT = [undefined, "u32"] as const;
 
@@ -159,7 +185,6 @@ function declareMasked(name: string, _type: string, when: string, value: string,
 }
 
 const DIRECTIVES: Syntax["directives"] = [
-  { when: /\bf16\b/, text: "enable f16;" },
   { when: /\bsubgroup_lane|\bsubgroup(Add|Max)\b/, text: "enable subgroups;" },
   { when: /@builtin\((subgroup_id|num_subgroups)\)/, text: "requires subgroup_id;" },
   { when: /\bdot4I8Packed\b/, text: "requires packed_4x8_integer_dot_product;" },
@@ -168,9 +193,10 @@ const DIRECTIVES: Syntax["directives"] = [
 /** The table of a profile. */
 export function wgslSyntax(features: WgslFeatures): Syntax {
   const { exchange, helpers } = reductions(features);
+
   return {
     extension: ".wgsl",
-    types: features.f16 ? { ...TYPES, f16: "f16" } : TYPES,
+    types: TYPES,
     ops: {
       ...C_OPS,
       select: call("select", 3, [2, 1, 0]),
@@ -233,7 +259,7 @@ export function wgslSyntax(features: WgslFeatures): Syntax {
     },
     transfer: {},
     matrix: {},
-    helpers,
+    helpers: { ...helpers, round_to_half: () => ROUND_TO_HALF },
     parameters: {
       workgroup_id: "@builtin(workgroup_id) workgroup_id: vec3<u32>",
       local_index: "@builtin(local_invocation_index) local_index: u32",

@@ -15,22 +15,22 @@ const PROFILES: readonly Profile[] = [
   {
     name: "wgsl.p0",
     about: "every WebGPU browser (Chrome 113, Safari 26, Firefox 141): f32, no subgroups",
-    features: { f16: false, subgroups: false, packed: false },
+    features: { subgroups: false, packed: false },
   },
   {
     name: "wgsl.p1",
-    about: "Chrome 120, Safari 26: adds f16",
-    features: { f16: true, subgroups: false, packed: false },
+    about: "Chrome 120, Safari 26: has f16, which no kernel uses yet",
+    features: { subgroups: false, packed: false },
   },
   {
     name: "wgsl.p2",
     about: "Chrome 134, Safari 27.3: adds subgroups",
-    features: { f16: true, subgroups: true, packed: false },
+    features: { subgroups: true, packed: false },
   },
   {
     name: "wgsl.p3",
     about: "Chrome 145: adds packed dot products and subgroup ids",
-    features: { f16: true, subgroups: true, packed: true },
+    features: { subgroups: true, packed: true },
   },
 ];
 
@@ -43,7 +43,7 @@ function target(profile: Profile): Backend {
     lanes: 64,
     exchange: "block",
     warps: 1,
-    types: features.f16 ? ["bool", "i32", "u32", "f16", "f32"] : ["bool", "i32", "u32", "f32"],
+    types: ["bool", "i32", "u32", "f16", "f32"],
     stores: { f16: "f32" },
     vectorWords: 4,
     rows: [],

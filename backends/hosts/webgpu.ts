@@ -40,13 +40,9 @@ export function planWebGpu(unit: Unit, target: Backend): WebGpuPlan {
       bindings: bindingsOf(kernel).map((b) => tensorOf(tensors, b).id),
     }),
   );
-  const needs = (directive: string): boolean => kernels.some((k) => k.code.includes(`enable ${directive};`));
   return {
     name: unit.name,
-    features: [
-      ...(needs("f16") ? (["shader-f16"] as const) : []),
-      ...(needs("subgroups") ? (["subgroups"] as const) : []),
-    ],
+    features: kernels.some((k) => k.code.includes("enable subgroups;")) ? ["subgroups"] : [],
     tensors: tensors.map(({ id, role, type, bytes }) => ({ id, role, type, bytes })),
     kernels,
   };

@@ -1,5 +1,6 @@
 enable subgroups;
 requires subgroup_id;
+
 var<workgroup> block_sum_f32_parts: array<f32, 16>;
 
 fn block_sum_f32(value: f32, subgroup: u32, is_first: bool, lanes: u32) -> f32 {
@@ -14,6 +15,24 @@ fn block_sum_f32(value: f32, subgroup: u32, is_first: bool, lanes: u32) -> f32 {
     total += block_sum_f32_parts[i];
   }
   return total;
+}
+
+// The f16 value nearest to x, ties to even.
+fn round_to_half(x: f32) -> f32 {
+  let bits = bitcast<u32>(x);
+  let size = bits & 0x7fffffffu;
+  let sign = bits & 0x80000000u;
+  if (size >= 0x38800000u) {
+    let nearest = (size + 0xfffu + ((size >> 13u) & 1u)) & 0xffffe000u;
+    return bitcast<f32>(sign | select(nearest, 0x7f800000u, nearest >= 0x47800000u));
+  }
+  let drop = min(126u - (size >> 23u), 25u);
+  let digits = (size & 0x7fffffu) | 0x800000u;
+  let units = digits >> drop;
+  let rest = digits - (units << drop);
+  let tie = 1u << (drop - 1u);
+  let up = rest > tie || (rest == tie && units % 2u == 1u);
+  return bitcast<f32>(sign | bitcast<u32>(f32(units + u32(up)) * 5.9604645e-8f));
 }
 
 @group(0) @binding(0) var<storage, read> x: array<vec4<u32>, 256>;
@@ -63,16 +82,7 @@ fn gemv(@builtin(workgroup_id) workgroup_id: vec3<u32>, @builtin(local_invocatio
     s = w_scale[row / 2];
   }
   let scale = select(unpack2x16float(s).y, unpack2x16float(s).x, row % 2 == 0);
-  let t1 = bitcast<u32>(total * scale);
-  let t2 = t1 & 0x7fffffffu;
-  let t3 = t2 >> 23u;
-  let t4 = min(126u - min(t3, 113u), 24u);
-  let t5 = (t2 + ((t2 >> 13u) & 1u) + 0xfffu) & 0xffffe000u;
-  let t6 = (t2 & 0x7fffffu) | 0x800000u;
-  let t7 = t6 >> t4;
-  let t8 = t6 - (t7 << t4);
-  let t9 = 1u << (t4 - 1u);
   if (inside && lane == 0) {
-    y[row] = bitcast<f32>(select(select(bitcast<u32>(f32(t7 + u32(t8 > t9 || (t8 == t9 && (t7 & 1u) == 1u))) * 5.9604645e-8f), 0u, t3 < 102u), select(t5, 0x7f800000u, t5 >= 0x47800000u), t3 >= 113u) | (t1 & 0x80000000u));
+    y[row] = round_to_half(total * scale);
   }
 }

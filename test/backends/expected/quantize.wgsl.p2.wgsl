@@ -1,4 +1,5 @@
 enable subgroups;
+
 var<workgroup> block_max_f32_parts: array<f32, 8>;
 
 fn block_max_f32(value: f32, subgroup: u32, is_first: bool, lanes: u32) -> f32 {

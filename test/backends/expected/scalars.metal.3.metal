@@ -21,8 +21,8 @@ kernel void scalars(
   const int t0 = int(v);
   const uint t1 = uint(thread_index) & 63u;
   shifted[thread_index] = ~((v << (t1 & 31u)) + uint(t0 >> (int(t1) & 31)));
-  const int t2 = int(v ^ 0x80ff017fu);
-  dots[thread_index] = 5 - int(popcount(v)) + ((t0 << 24) >> 24) * ((t2 << 24) >> 24) + ((t0 << 16) >> 24) * ((t2 << 16) >> 24) + ((t0 << 8) >> 24) * ((t2 << 8) >> 24) + (t0 >> 24) * (t2 >> 24);
+  const uint t2 = v ^ 0x80ff017fu;
+  dots[thread_index] = 5 - int(popcount(v)) + (int(v << 24u) >> 24) * (int(t2 << 24u) >> 24) + (int(v << 16u) >> 24) * (int(t2 << 16u) >> 24) + (int(v << 8u) >> 24) * (int(t2 << 8u) >> 24) + (t0 >> 24) * (int(t2) >> 24);
   const float t3 = float(t0 % 1000 - 3);
   mixed[thread_index] = (t3 < 0.0f && !(t3 > -300.0f)) || v % 3u == 0u ? fma(floor(t3 / 4.0f), rint(t3 * 0.5f), min(max(-t3, -7.5f), ceil(t3 * 0.25f) - (t3 - -1.0f))) : sqrt(fabs(t3));
   halved[thread_index] = half(as_type<float>(v & 0x8fffffffu) * exp2(100.0f));

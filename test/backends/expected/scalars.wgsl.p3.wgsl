@@ -1,6 +1,25 @@
 requires packed_4x8_integer_dot_product;
+
 const nf4 = array<f32, 16>(
   -1.0f, -0.6961928f, -0.52507305f, -0.3949175f, -0.28444138f, -0.18477343f, -0.091050036f, 0.0f, 0.0795803f, 0.1609302f, 0.2461123f, 0.33791524f, 0.44070983f, 0.562617f, 0.72295684f, 1.0f);
+
+// The f16 value nearest to x, ties to even.
+fn round_to_half(x: f32) -> f32 {
+  let bits = bitcast<u32>(x);
+  let size = bits & 0x7fffffffu;
+  let sign = bits & 0x80000000u;
+  if (size >= 0x38800000u) {
+    let nearest = (size + 0xfffu + ((size >> 13u) & 1u)) & 0xffffe000u;
+    return bitcast<f32>(sign | select(nearest, 0x7f800000u, nearest >= 0x47800000u));
+  }
+  let drop = min(126u - (size >> 23u), 25u);
+  let digits = (size & 0x7fffffu) | 0x800000u;
+  let units = digits >> drop;
+  let rest = digits - (units << drop);
+  let tie = 1u << (drop - 1u);
+  let up = rest > tie || (rest == tie && units % 2u == 1u);
+  return bitcast<f32>(sign | bitcast<u32>(f32(units + u32(up)) * 5.9604645e-8f));
+}
 
 @group(0) @binding(0) var<storage, read> x: array<u32, 64>;
 @group(0) @binding(1) var<storage, read_write> picked: array<f32, 64>;
@@ -22,15 +41,6 @@ fn scalars(@builtin(local_invocation_index) local_index: u32) {
   dots[thread] = 5 - i32(countOneBits(v)) + dot4I8Packed(v, v ^ 0x80ff017fu);
   let t2 = f32(t0 % 1000 - 3);
   mixed[thread] = select(sqrt(abs(t2)), fma(floor(t2 / 4.0f), round(t2 * 0.5f), min(max(-t2, -7.5f), ceil(t2 * 0.25f) - (t2 - -1.0f))), (t2 < 0.0f && !(t2 > -300.0f)) || v % 3u == 0u);
-  let t3 = bitcast<u32>(bitcast<f32>(v & 0x8fffffffu) * exp2(100.0f));
-  let t4 = t3 & 0x7fffffffu;
-  let t5 = t4 >> 23u;
-  let t6 = min(126u - min(t5, 113u), 24u);
-  let t7 = (t4 + ((t4 >> 13u) & 1u) + 0xfffu) & 0xffffe000u;
-  let t8 = (t4 & 0x7fffffu) | 0x800000u;
-  let t9 = t8 >> t6;
-  let t10 = t8 - (t9 << t6);
-  let t11 = 1u << (t6 - 1u);
-  halved[thread] = bitcast<f32>(select(select(bitcast<u32>(f32(t9 + u32(t10 > t11 || (t10 == t11 && (t9 & 1u) == 1u))) * 5.9604645e-8f), 0u, t5 < 102u), select(t7, 0x7f800000u, t7 >= 0x47800000u), t5 >= 113u) | (t3 & 0x80000000u));
+  halved[thread] = round_to_half(bitcast<f32>(v & 0x8fffffffu) * exp2(100.0f));
   atomicAdd(&total[0], v & 255u);
 }
