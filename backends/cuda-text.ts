@@ -130,12 +130,19 @@ const SYNC: Syntax["sync"] = {
   "block.drain": (x) => [`asm volatile("cp.async.wait_group ${constant(x)};" ::: "memory");`],
 };
 
+/** An operation that a scope carries out once: by its first lane, after what its other lanes did where `after` says so. */
+function once(scope: "warp" | "block", operation: string, after: boolean): string[] {
+  const [meet, first] =
+    scope === "warp" ? ["__syncwarp();", "threadIdx.x % 32 == 0"] : ["__syncthreads();", "threadIdx.x == 0"];
+  return [...(after ? [meet] : []), `if (${first}) {`, `  ${operation}`, "}"];
+}
+
 /** mbarriers and bulk copies exist from sm_90 on (PTX ISA 8.0). */
 const SYNC_90: Syntax["sync"] = Object.fromEntries(
-  ["warp", "warpgroup", "block"].flatMap((scope) => [
-    [`${scope}.init`, (x: SyncText) => [`mbarrier_init(${x.at}, ${x.count});`]],
-    [`${scope}.arrive`, (x: SyncText) => [`mbarrier_arrive(${x.at});`]],
-    [`${scope}.expect`, (x: SyncText) => [`mbarrier_expect(${x.at}, ${x.count});`]],
+  (["warp", "block"] as const).flatMap((scope) => [
+    [`${scope}.init`, (x: SyncText) => once(scope, `mbarrier_init(${x.at}, ${x.count});`, false)],
+    [`${scope}.arrive`, (x: SyncText) => once(scope, `mbarrier_arrive(${x.at});`, true)],
+    [`${scope}.expect`, (x: SyncText) => once(scope, `mbarrier_expect(${x.at}, ${x.count});`, false)],
     [`${scope}.wait`, (x: SyncText) => [`mbarrier_wait(${x.at}, ${x.count});`]],
     [`${scope}.fence`, (x: SyncText) => [x.proxy === "matrix" ? MATRIX_FENCE : ASYNC_FENCE]],
   ]),
@@ -143,38 +150,36 @@ const SYNC_90: Syntax["sync"] = Object.fromEntries(
 const ASYNC_FENCE = 'asm volatile("fence.proxy.async.shared::cta;" ::: "memory");';
 const MATRIX_FENCE = 'asm volatile("wgmma.fence.sync.aligned;" ::: "memory");';
 
-/** Copies of 4, 8 and 16 bytes; those that `when` leaves out fill the destination with zeros. */
-const cpAsync = (x: TransferText): string[] => {
-  const size = x.when === undefined ? x.bytes : `${x.when} ? ${x.bytes} : 0`;
-  return [`cp_async<${x.bytes}>(${x.to}, ${x.from}, ${size});`];
-};
-const bulk = (x: TransferText): string[] => {
-  const copy = `bulk_copy(${x.to}, ${x.from}, ${x.bytes}, ${x.done ?? internal("a bulk copy without mbarrier")});`;
-  return x.when === undefined ? [copy] : [`if (${x.when}) {`, `  ${copy}`, "}"];
-};
+const guarded = (x: TransferText, line: string): string[] =>
+  x.when === undefined ? [line] : [`if (${x.when}) {`, `  ${line}`, "}"];
+const cpAsync = (x: TransferText): string[] => guarded(x, `cp_async<${x.bytes}>(${x.to}, ${x.from});`);
+const bulk = (x: TransferText): string[] =>
+  guarded(x, `bulk_copy(${x.to}, ${x.from}, ${x.bytes}, ${x.done ?? internal("a bulk copy without mbarrier")});`);
 
 const SHARED_ADDRESS = `__device__ __forceinline__ unsigned shared_address(const void* pointer) {
   return static_cast<unsigned>(__cvta_generic_to_shared(pointer));
 }`;
 
 const CP_ASYNC = `template <int BYTES>
-__device__ __forceinline__ void cp_async(void* to, const void* from, int size) {
+__device__ __forceinline__ void cp_async(void* to, const void* from) {
+  static_assert(BYTES == 4 || BYTES == 8 || BYTES == 16, "cp.async copies 4, 8 or 16 bytes");
   if (BYTES == 16) {
-    asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;" ::"r"(shared_address(to)), "l"(from), "r"(size) : "memory");
+    asm volatile("cp.async.cg.shared.global [%0], [%1], 16;" ::"r"(shared_address(to)), "l"(from) : "memory");
   } else {
-    asm volatile("cp.async.ca.shared.global [%0], [%1], %2, %3;" ::"r"(shared_address(to)), "l"(from), "n"(BYTES), "r"(size) : "memory");
+    asm volatile("cp.async.ca.shared.global [%0], [%1], %2;" ::"r"(shared_address(to)), "l"(from), "n"(BYTES) : "memory");
   }
 }`;
 
 const MBARRIER = {
   mbarrier_init: `__device__ __forceinline__ void mbarrier_init(unsigned long long* at, int count) {
   asm volatile("mbarrier.init.shared::cta.b64 [%0], %1;" ::"r"(shared_address(at)), "r"(count) : "memory");
+  asm volatile("fence.proxy.async.shared::cta;" ::: "memory");
 }`,
   mbarrier_arrive: `__device__ __forceinline__ void mbarrier_arrive(unsigned long long* at) {
   asm volatile("mbarrier.arrive.shared::cta.b64 _, [%0];" ::"r"(shared_address(at)) : "memory");
 }`,
   mbarrier_expect: `__device__ __forceinline__ void mbarrier_expect(unsigned long long* at, int bytes) {
-  asm volatile("mbarrier.arrive.expect_tx.shared::cta.b64 _, [%0], %1;" ::"r"(shared_address(at)), "r"(bytes) : "memory");
+  asm volatile("mbarrier.expect_tx.relaxed.cta.shared::cta.b64 [%0], %1;" ::"r"(shared_address(at)), "r"(bytes) : "memory");
 }`,
   mbarrier_wait: `__device__ __forceinline__ void mbarrier_wait(unsigned long long* at, int parity) {
   unsigned done;

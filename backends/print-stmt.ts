@@ -309,7 +309,7 @@ function collectiveLines(p: Printer, scope: Scope, what: Collective): readonly s
         to: pointerText(p, what.to),
         bytes: what.bytes,
         ...(what.done.kind === "mbarrier" ? { done: pointerText(p, what.done.at) } : {}),
-        ...(what.when === undefined ? {} : { when: expr(p, what.when, LEVEL.logic) }),
+        ...(what.when === undefined ? {} : { when: expr(p, what.when) }),
       });
     }
     case "sync": {

@@ -1,9 +1,12 @@
 /** Hand-written kernels that between them use all that the printer can say, with inputs and what they must compute. */
+import type { Backend } from "../../backends/syntax.ts";
 import { ExprBuilder, type ExprId, type Op, type Table } from "../../ir/expr.ts";
 import { f16ToBits } from "../../ir/float.ts";
 import type { Buffer, Collective, Kernel, Scope, Stmt, Width } from "../../ir/kernel.ts";
+import type { MatrixRow } from "../../ir/rows.ts";
 import type { Scalar } from "../../ir/scalar.ts";
 import type { Target } from "../../ir/target.ts";
+import { KernelBuilder } from "../ir/kernels.ts";
 
 /** What a kernel may depend on. */
 export type Shape = Pick<Target, "lanes" | "warps" | "stores">;
@@ -334,27 +337,13 @@ export function binaryMatrix(): Case {
   ];
   const a = words(m * wordsPerRow, 5);
   const bits = words(n * wordsPerRow, 6);
-  const values: number[] = [];
-  for (let r = 0; r < m; r++)
-    for (let c = 0; c < n; c++) {
-      let sum = 0;
-      for (let k = 0; k < wordsPerRow; k++)
-        sum +=
-          (a[r * wordsPerRow + k]! & bits[c * wordsPerRow + k]! & -1).toString(2).replace("-", "").split("1").length -
-          1;
-      values.push(sum);
-    }
   const popc = (x: number): number => (x >>> 0).toString(2).split("1").length - 1;
-  values.splice(
-    0,
-    values.length,
-    ...Array.from({ length: m * n }, (_, at) => {
-      const [r, c] = [Math.floor(at / n), at % n];
-      return Array.from({ length: wordsPerRow }, (_, k) =>
-        popc(a[r * wordsPerRow + k]! & bits[c * wordsPerRow + k]!),
-      ).reduce((s, v) => s + v, 0);
-    }),
-  );
+  const values = Array.from({ length: m * n }, (_, at) => {
+    let sum = 0;
+    for (let k = 0; k < wordsPerRow; k++)
+      sum += popc(a[Math.floor(at / n) * wordsPerRow + k]! & bits[(at % n) * wordsPerRow + k]!);
+    return sum;
+  });
   return {
     kernel: {
       name: "binary_matrix",
@@ -561,15 +550,126 @@ export function scalars(shape: Shape): Case {
   };
 }
 
+/** KernelBuilder's kernels, with a tensor for every global buffer. */
+function withTensors(kernel: Kernel): Kernel {
+  return { ...kernel, buffers: kernel.buffers.map((b) => (b.space === "global" ? { ...b, tensor: b.id } : b)) };
+}
+
+/** out[t] = Σ of four words of each tile, brought by cp.async in two stages: groups, drains, masked copies. */
+export function pipelined(): Case {
+  const [tiles, threads] = [5, 64];
+  const tile = 4 * threads;
+  const b = new KernelBuilder({ name: "pipelined", lanes: 32, warps: 2 });
+  b.input("x", "u32", tiles * tile);
+  b.output("out", "u32", threads);
+  b.shared("stage", "u32", 2 * tile);
+  const chunk = b.at(b.int(0), [b.thread(), 4]);
+  const fill = (t: ExprId): void => {
+    const slot = b.op("mod", t, b.int(2));
+    const to = b.access("stage", b.at(chunk, [slot, tile]), 4);
+    b.cpAsync(b.access("x", b.at(chunk, [t, tile]), 4), to, 16, b.op("lt", t, b.int(tiles)));
+    b.sync("commit", "warp");
+  };
+  const sum = b.var(b.e.constant(0, "u32"), "sum");
+  fill(b.int(0));
+  fill(b.int(1));
+  b.for(b.int(0), b.int(tiles), 1, (t) => {
+    b.sync("drain", "warp", { count: b.int(1) });
+    b.barrier();
+    const other = b.op("xor", b.thread(), b.int(threads - 1));
+    const at = b.at(b.int(0), [other, 4], [b.op("mod", t, b.int(2)), tile]);
+    for (const part of b.readVector("stage", at, 4)) b.assign(sum, b.e.add(sum, part));
+    b.barrier();
+    fill(b.e.add(t, b.int(2)));
+  });
+  b.sync("drain", "warp", { count: b.int(0) });
+  b.write("out", b.thread(), sum);
+  const x = words(tiles * tile, 9);
+  const values = Array.from({ length: threads }, (_, t) => {
+    let total = 0;
+    for (let k = 0; k < tiles; k++)
+      for (let i = 0; i < 4; i++) total = (total + x[k * tile + 4 * (threads - 1 - t) + i]!) >>> 0;
+    return total;
+  });
+  return { kernel: withTensors(b.done()), inputs: { x }, outputs: { out: { values, tolerance: 0 } } };
+}
+
+/** Warp 0 hands tiles to warp 1 through one shared tile: bulk copies and mbarriers. */
+export function handOver(): Case {
+  const tiles = 3;
+  const b = new KernelBuilder({ name: "hand_over", lanes: 32, warps: 2 });
+  b.input("x", "u32", tiles * 64);
+  b.output("out", "u32", 32);
+  b.shared("tile", "u32", 64);
+  b.shared("bars", "u64", 2);
+  const [full, empty] = [b.access("bars", b.int(0)), b.access("bars", b.int(1))];
+  const producer = b.op("eq", b.warp(), b.int(0));
+  b.if(producer, "warp", () => {
+    for (const at of [full, empty]) b.sync("init", "warp", { at, count: b.int(1) });
+  });
+  b.sync("fence", "warp", { proxy: "async" });
+  b.barrier();
+  const sum = b.var(b.e.constant(0, "u32"), "sum");
+  b.if(
+    producer,
+    "warp",
+    () => {
+      b.for(b.int(0), b.int(tiles), 1, (t) => {
+        b.sync("wait", "warp", { at: empty, count: b.op("mod", b.e.add(t, b.int(1)), b.int(2)) });
+        b.sync("expect", "warp", { at: full, count: b.int(256) });
+        const one = b.exchange("elect", "warp", "bool");
+        const from = b.access("x", b.at(b.int(0), [t, 64]));
+        b.transfer("bulk", from, b.access("tile", b.int(0)), 256, { kind: "mbarrier", at: full }, one);
+        b.sync("arrive", "warp", { at: full });
+      });
+    },
+    () => {
+      b.for(b.int(0), b.int(tiles), 1, (t) => {
+        b.sync("wait", "warp", { at: full, count: b.op("mod", t, b.int(2)) });
+        for (const half of [0, 32]) b.assign(sum, b.e.add(sum, b.read("tile", b.e.add(b.lane(), b.int(half)))));
+        b.sync("arrive", "warp", { at: empty });
+      });
+      b.write("out", b.lane(), sum);
+    },
+  );
+  const x = words(tiles * 64, 10);
+  const values = Array.from({ length: 32 }, (_, lane) => {
+    let total = 0;
+    for (let t = 0; t < tiles; t++) for (const i of [lane, lane + 32]) total = (total + x[64 * t + i]!) >>> 0;
+    return total;
+  });
+  return { kernel: withTensors(b.done()), inputs: { x }, outputs: { out: { values, tolerance: 0 } } };
+}
+
+/** One multiplication by each matrix row of the target, with registers that hold small numbers of the lane. */
+export function rowProbe(row: MatrixRow): Kernel {
+  const b = new KernelBuilder({ name: `probe_${row.id.replaceAll(".", "_")}`, lanes: 32, warps: 1 });
+  b.output("d", row.d.type, 32 * row.d.regs);
+  const zero = b.e.constant(0, row.d.type);
+  const d = Array.from({ length: row.d.regs }, (_, i) => {
+    b.var(zero, `d${i}`);
+    return `d${i}`;
+  });
+  const regs = (count: number): ExprId[] =>
+    Array.from({ length: count }, (_, i) => b.op("add", b.e.cast(b.lane(), "u32"), b.e.constant(i, "u32")));
+  b.collective("warp", { family: "matrix", row: row.id, a: regs(row.a.regs), b: regs(row.b.regs), d });
+  d.forEach((name, i) => {
+    b.write("d", b.at(b.int(i), [b.lane(), row.d.regs]), b.e.symbol(name, row.d.type));
+  });
+  return withTensors(b.done());
+}
+
 /** All kernels that this target can run. */
-export function cases(target: Target): readonly Case[] {
+export function cases(target: Backend): readonly Case[] {
   const rows = new Set(target.rows.filter((r) => r.support === "native").map((r) => r.row));
-  const wide = target.lanes >= 32;
+  const { transfer } = target.syntax;
   return [
     gemv(target),
     reductions(target),
     scalars(target),
-    ...(wide ? [quantize()] : []),
+    ...(target.lanes >= 32 ? [quantize()] : []),
     ...(rows.has("mma.m16n8k256.b1") ? [binaryMatrix()] : []),
+    ...("cpAsync" in transfer ? [pipelined()] : []),
+    ...("bulk" in transfer ? [handOver()] : []),
   ];
 }

@@ -9,7 +9,7 @@ import { type Case, cases } from "./kernels.ts";
 import { expectOutputs, prepare } from "./prepare.ts";
 
 /** Targets whose texts differ from one another. */
-const GOLDEN = ["cuda.sm80", "wgsl.p0", "wgsl.p2", "wgsl.p3", "metal.3"];
+const GOLDEN = ["cuda.sm80", "cuda.sm90a", "wgsl.p0", "wgsl.p2", "wgsl.p3", "metal.3"];
 
 const target = (name: string): Backend => {
   const found = findTarget(name);
