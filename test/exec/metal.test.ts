@@ -199,6 +199,79 @@ describe.skipIf(missing !== undefined)(`runMetal${missing === undefined ? "" : `
     expect(new Uint32Array((run.outputs.count as Uint8Array).buffer)[0]).toBe((127 * 128) / 2);
   });
 
+  it("agrees with the definition of a data race on random programs", () => {
+    // The kernel interprets its program: barriers for all, or one thread that touches one word in one of four ways.
+    const text = `${HEAD}kernel void f(device const uint* ops [[buffer(0)]], device uint* y [[buffer(1)]], uint tid [[thread_index_in_threadgroup]]) {
+  threadgroup uint words[2];
+  if (tid < 2) words[tid] = 0;
+  threadgroup_barrier(mem_flags::mem_threadgroup);
+  uint seen = 0;
+  for (uint i = 0; i < 16; i++) {
+    const uint kind = ops[3 * i], thread_ = ops[3 * i + 1], word = ops[3 * i + 2];
+    if (kind == 0) threadgroup_barrier(mem_flags::mem_threadgroup);
+    if (kind == 1) simdgroup_barrier(mem_flags::mem_threadgroup);
+    if (kind == 2 && tid == thread_) seen += words[word];
+    if (kind == 3 && tid == thread_) words[word] = i;
+    if (kind == 4 && tid == thread_) atomic_fetch_add_explicit((threadgroup atomic_uint*)&words[word], 1u, memory_order_relaxed);
+    if (kind == 5 && tid == thread_) seen += atomic_load_explicit((threadgroup atomic_uint*)&words[word], memory_order_relaxed);
+  }
+  y[tid] = seen;
+}`;
+    type Op = readonly [kind: number, thread: number, word: number];
+    const racy = (ops: readonly Op[]): boolean => {
+      const apart = (a: number, b: number): boolean =>
+        ops
+          .slice(a, b)
+          .some(([kind]) => kind === 0 || (kind === 1 && (ops[a]?.[1] ?? 0) >> 2 === (ops[b]?.[1] ?? 0) >> 2));
+      return ops.some(([kind, thread, word], b) =>
+        ops.slice(0, b).some(([pastKind, pastThread, pastWord], a) => {
+          const both = [pastKind, kind];
+          if (both.some((k) => k < 2) || pastThread === thread || pastWord !== word) return false;
+          const reads = both.every((k) => k === 2 || k === 5);
+          return !reads && !both.every((k) => k > 3) && !apart(a, b);
+        }),
+      );
+    };
+    let state = 1;
+    const random = (below: number): number => {
+      state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
+      return Math.floor((state / 2 ** 32) * below);
+    };
+    let races = 0;
+    for (let trial = 0; trial < 150; trial++) {
+      // Reads and updates outnumber plain writes, so that about half of the programs are free of races.
+      const kinds = trial % 2 === 0 ? [0, 0, 1, 1, 2, 2, 3] : [0, 1, 1, 2, 4, 4, 4, 5];
+      const ops: readonly Op[] = Array.from({ length: 16 }, () => [
+        kinds[random(kinds.length)] as number,
+        random(8),
+        random(2),
+      ]);
+      const buffers: readonly BufferArgument[] = [
+        read("ops", Uint32Array.from(ops.flat())),
+        { ...write("y", 8), type: "u32" },
+      ];
+      const schedule = SCHEDULES[trial % 3] as Schedule;
+      const run = runMetal({
+        text,
+        kernel: "f",
+        grid: [1, 1, 1],
+        threads: [8, 1, 1],
+        lanes: 4,
+        buffers,
+        schedule,
+        seed: trial,
+      });
+      if (racy(ops)) races++;
+      expect(
+        run.errors.some((e) => e.kind === "race"),
+        JSON.stringify(ops),
+      ).toBe(racy(ops));
+      expect(run.errors.every((e) => e.kind === "race")).toBe(true);
+    }
+    expect(races).toBeGreaterThan(30);
+    expect(races).toBeLessThan(120);
+  });
+
   it("reports accesses outside a buffer with their line, on both sides", () => {
     const over = runBody("  float v = tid < 8 ? x[0] : 0.0f;\n  y[tid] = x[tid + 1] + v;");
     expect(found(over)).toEqual(["bounds:6"]);

@@ -19,18 +19,24 @@ constexpr u32 kMaxRegions = 192;
 
 struct Stamp {
   u32 group;  // linear index + 1; 0: no access yet
-  unsigned short thread;
-  unsigned short atomic;
+  u32 thread;
   u32 groupEpoch;
   u32 simdEpoch;
   u32 pc;  // executables are linked below 4 GiB
 };
 
-/// Enough of the past to find every race of the next access: see `recordRead` for why three readers do.
+/// Enough of the past accesses of one kind to find every race of the next one: see `remember` for why three do.
+struct Past {
+  Stamp stamps[3];
+};
+
+/// The past of one byte. A plain write comes after everything before it, or has raced already: one is enough.
 struct Cell {
   Stamp write;
-  Stamp earlierAtomic;
-  Stamp readers[3];
+  Past reads;
+  u32 hasAtomics;
+  Past atomicWrites;
+  Past atomicReads;
 };
 
 struct Region {
@@ -91,45 +97,41 @@ void describePlace(char* out, u64 size, const Region& region, int64_t offset, u6
          cause);
 }
 
-/// Two readers in different SIMD-groups conflict with any later writer (one of them is foreign to it), and two threads of
-/// one SIMD-group conflict with any writer within it: the newest reader, one of another SIMD-group, one of its own.
-void recordRead(Cell& cell, const Stamp& now, Space space) {
-  Stamp& newest = cell.readers[0];
-  if (newest.group != 0 && newest.thread != now.thread && !ordered(newest, now, space)) {
+/// Accesses from two SIMD-groups conflict with any third (one of them is foreign to it), and those of two threads of one
+/// SIMD-group with any within it: kept are the newest, one of another SIMD-group, one of another thread of its own.
+void remember(Past& past, const Stamp& now, Space space) {
+  Stamp& newest = past.stamps[0];
+  const bool sameThread = newest.group == now.group && newest.thread == now.thread;
+  if (newest.group != 0 && !sameThread && !ordered(newest, now, space)) {
     bool sameSimdgroup = newest.group == now.group && newest.thread / launch.lanes == now.thread / launch.lanes;
-    cell.readers[sameSimdgroup ? 2 : 1] = newest;
-  } else if (newest.group != 0 && newest.group != now.group && space == kDevice) {
-    cell.readers[1] = newest;
+    past.stamps[sameSimdgroup ? 2 : 1] = newest;
   }
   newest = now;
 }
 
-void recordWrite(Cell& cell, const Stamp& now, Space space) {
-  // An atomic update need not be ordered after the one before, so that one stays visible to later plain accesses.
-  if (now.atomic && cell.write.group != 0 && !ordered(cell.write, now, space)) cell.earlierAtomic = cell.write;
-  cell.write = now;
-}
-
 void checkRaces(Region& region, u64 offset, u64 bytes, bool write, bool atomic, u64 pc) {
-  Space space = region.space;
-  const Stamp now = {running.group + 1,          static_cast<unsigned short>(running.thread), atomic,
-                     running.groupEpoch[space],  running.simdEpoch[space],                    u32(pc)};
+  const Space space = region.space;
+  const Stamp now = {running.group + 1, running.thread, running.groupEpoch[space], running.simdEpoch[space], u32(pc)};
   bool reported = false;
   auto against = [&](const Stamp& past, const char* pastVerb) {
-    if (reported || ordered(past, now, space) || (atomic && past.atomic)) return;
+    if (reported || ordered(past, now, space)) return;
     reported = true;
     reportRace(region, offset, bytes, write ? "writes" : "reads", pastVerb, past, pc);
+  };
+  auto againstAll = [&](const Past& past, const char* pastVerb) {
+    for (const Stamp& stamp : past.stamps) against(stamp, pastVerb);
   };
   for (u64 i = offset; i < offset + bytes; i++) {
     Cell& cell = region.cells[i];
     against(cell.write, "wrote");
-    against(cell.earlierAtomic, "wrote");
-    if (write) {
-      for (const Stamp& reader : cell.readers) against(reader, "read");
-      recordWrite(cell, now, space);
-    } else {
-      recordRead(cell, now, space);
+    if (write) againstAll(cell.reads, "read");
+    if (cell.hasAtomics && !atomic) {
+      againstAll(cell.atomicWrites, "updated");
+      if (write) againstAll(cell.atomicReads, "read");
     }
+    if (atomic) cell.hasAtomics = 1;
+    if (write && !atomic) cell.write = now;
+    else remember(write ? cell.atomicWrites : atomic ? cell.atomicReads : cell.reads, now, space);
   }
 }
 
@@ -176,6 +178,19 @@ void poison(char* base) {
   memset(region->written, 0, region->bytes);
 }
 
+/// Of bytes that lie in a region: a wrong address is `checkAccess`'s to report.
+void checkWritten(u64 address, u64 bytes, u64 pc) {
+  const Region* region = quiet ? nullptr : find(address);
+  if (region == nullptr || region->written == nullptr) return;
+  const int64_t offset = int64_t(address - reinterpret_cast<u64>(region->base));
+  if (offset < 0 || u64(offset) + bytes > region->bytes) return;
+  if (memchr(region->written + offset, 0, bytes) == nullptr) return;
+  char me[96], place[160];
+  describeThread(me, sizeof me, running.group, running.thread);
+  describePlace(place, sizeof place, *region, offset, bytes);
+  report("uninitialised", pc, 0, 0, "%s reads %s at line {line} before anything wrote it", me, place);
+}
+
 void checkAccess(u64 address, u64 bytes, bool write, bool atomic, u64 pc) {
   if (quiet || address - reinterpret_cast<u64>(running.stack) < kStackBytes) return;
   Region* region = find(address);
@@ -185,21 +200,15 @@ void checkAccess(u64 address, u64 bytes, bool write, bool atomic, u64 pc) {
   }
   int64_t offset = int64_t(address - reinterpret_cast<u64>(region->base));
   if (offset < 0 || u64(offset) + bytes > region->bytes) outOfBounds(*region, offset, bytes, write, pc);
-  char me[96], place[160];
   if (write && region->access == kReadOnly) {
+    char me[96], place[160];
     describeThread(me, sizeof me, running.group, running.thread);
     describePlace(place, sizeof place, *region, offset, bytes);
     report("bounds", pc, 0, 0, "%s writes %s, which is read-only, at line {line}", me, place);
     return;
   }
-  if (region->written != nullptr) {
-    if (!write && memchr(region->written + offset, 0, bytes) != nullptr) {
-      describeThread(me, sizeof me, running.group, running.thread);
-      describePlace(place, sizeof place, *region, offset, bytes);
-      report("uninitialised", pc, 0, 0, "%s reads %s at line {line} before anything wrote it", me, place);
-    }
-    if (write) memset(region->written + offset, 1, bytes);
-  }
+  if (!write) checkWritten(address, bytes, pc);
+  else if (region->written != nullptr) memset(region->written + offset, 1, bytes);
   if (region->cells != nullptr) checkRaces(*region, u64(offset), bytes, write, atomic, pc);
 }
 
@@ -263,8 +272,8 @@ void* __tsan_memset(void* to, int value, u64 bytes) {
 }
 
 void bitloom_atomic(const volatile void* address, u64 bytes, int access) {
-  if (access != bitloom::kWrite) bitloom::checkAccess(u64(address), bytes, false, true, BITLOOM_PC);
-  if (access != bitloom::kRead) bitloom::checkAccess(u64(address), bytes, true, true, BITLOOM_PC);
+  if (access == bitloom::kUpdate) bitloom::checkWritten(u64(address), bytes, BITLOOM_PC);
+  bitloom::checkAccess(u64(address), bytes, access != bitloom::kRead, true, BITLOOM_PC);
 }
 
 #define UNDEFINED(NAME, KIND, WHAT, ...) \
