@@ -1,3 +1,4 @@
+/** The static check of Metal text: what it accepts, and one text for each thing that it rejects. */
 import { describe, expect, it } from "vitest";
 import { checkMetal, missingToolchain } from "./metal.ts";
 

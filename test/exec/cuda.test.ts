@@ -1,3 +1,4 @@
+/** CUDA text on the processor: values against their definitions, and kernels with one fault each. */
 import { describe, expect, it } from "vitest";
 import {
   type BufferArgument,

@@ -1,4 +1,4 @@
-// Stack switching: one call saves the running fiber and resumes another; assembly on x86-64, ucontext elsewhere.
+// Stack switching: one call saves the running fiber and resumes another.
 #pragma once
 #include <stdint.h>
 #include <sys/mman.h>
@@ -19,7 +19,9 @@ inline char* mapStacks(uint32_t count) {
   return static_cast<char*>(block);
 }
 
-#if defined(__x86_64__)
+#if !defined(__x86_64__)
+#error "the stack switch is written for x86-64"
+#endif
 
 using Context = void*;
 
@@ -42,22 +44,5 @@ inline void makeContext(Context* context, char* stack, void (*start)()) {
 }
 
 inline void switchTo(Context* from, Context* to) { bitloom_switch(from, *to); }
-
-#else
-#include <ucontext.h>
-
-using Context = ucontext_t;
-
-inline void makeContext(Context* context, char* stack, void (*start)()) {
-  getcontext(context);
-  context->uc_stack.ss_sp = stack;
-  context->uc_stack.ss_size = kStackBytes;
-  context->uc_link = nullptr;
-  makecontext(context, start, 0);
-}
-
-inline void switchTo(Context* from, Context* to) { swapcontext(from, to); }
-
-#endif
 
 }  // namespace bitloom

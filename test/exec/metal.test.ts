@@ -1,3 +1,4 @@
+/** Metal text on the processor: values against oracles, the race detector against its definition, one fault a kernel. */
 import { describe, expect, it } from "vitest";
 import { type BufferArgument, checkMetal, type KernelRun, missingToolchain, runMetal, type Schedule } from "./metal.ts";
 

@@ -13,19 +13,22 @@ export interface MetalLaunch extends KernelLaunch {
 
 const FILE = "kernel.metal";
 
+const position = (which: string): string => `bitloom::bitloom_index(bitloom::${which})`;
+const number = (name: string): string => `{bitloom::bitloom_${name}(), 0, 0}`;
+
 /** C++ for each attribute of a kernel parameter that is not a buffer (Metal Shading Language Specification, 5.2.3.6). */
 const BUILTINS: Readonly<Record<string, string>> = {
-  thread_position_in_grid: "bitloom_index(bitloom::kThreadInGrid)",
-  thread_position_in_threadgroup: "bitloom_index(bitloom::kThreadInGroup)",
-  threadgroup_position_in_grid: "bitloom_index(bitloom::kGroupInGrid)",
-  threads_per_threadgroup: "bitloom_index(bitloom::kThreadsPerGroup)",
-  threads_per_grid: "bitloom_index(bitloom::kThreadsPerGrid)",
-  threadgroups_per_grid: "bitloom_index(bitloom::kGroupsPerGrid)",
-  thread_index_in_threadgroup: "bitloom_thread()",
-  thread_index_in_simdgroup: "bitloom_lane()",
-  simdgroup_index_in_threadgroup: "bitloom_simdgroup()",
-  threads_per_simdgroup: "bitloom_lanes()",
-  simdgroups_per_threadgroup: "bitloom_simdgroups()",
+  thread_position_in_grid: position("kThreadInGrid"),
+  thread_position_in_threadgroup: position("kThreadInGroup"),
+  threadgroup_position_in_grid: position("kGroupInGrid"),
+  threads_per_threadgroup: position("kThreadsPerGroup"),
+  threads_per_grid: position("kThreadsPerGrid"),
+  threadgroups_per_grid: position("kGroupsPerGrid"),
+  thread_index_in_threadgroup: number("thread"),
+  thread_index_in_simdgroup: number("lane"),
+  simdgroup_index_in_threadgroup: number("simdgroup"),
+  threads_per_simdgroup: number("lanes"),
+  simdgroups_per_threadgroup: number("simdgroups"),
 };
 
 /** The C++ expression that the entry point passes for one kernel parameter. */
@@ -37,11 +40,7 @@ function argument({ type, name, attribute }: Parameter): string {
   const builtin = BUILTINS[attribute];
   if (builtin === undefined)
     throw new Error(`parameter "${name}" has no attribute that a launch can supply: "${attribute}"`);
-  const index3 = builtin.startsWith("bitloom_index") ? builtin : `bitloom::Index{bitloom::${builtin}, 0, 0}`;
-  return `metal::Builtin<${type.replace(/\bconst\b/, "")}>::of(bitloom::${index3})`.replace(
-    "of(bitloom::bitloom::",
-    "of(bitloom::",
-  );
+  return `metal::Builtin<${type.replace(/\bconst\b/, "")}>::of(${builtin})`;
 }
 
 /** The translation unit: the text with its threadgroup arrays made shared, and an entry point that calls the kernel. */
