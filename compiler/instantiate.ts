@@ -1,16 +1,15 @@
 /** Instantiation: an operator at concrete sizes as an unscheduled Program on whole tensors. */
-import { type Diagnostics, internal, NO_SPAN, type Note, type Span } from "../ir/diagnostics.ts";
+import { type Diagnostics, internal, NO_SPAN, type Span } from "../ir/diagnostics.ts";
 import { ExprBuilder, type ExprId } from "../ir/expr.ts";
 import { type Field, type Format, isPlain } from "../ir/format.ts";
 import type { Axis } from "../ir/layout.ts";
 import type { Dim, Program, Region, Step, Tensor, TileOp } from "../ir/program.ts";
 import { bitsOf, isInt, type Scalar } from "../ir/scalar.ts";
+import { checkShapes, checkSizes, type ExtentOf } from "./instantiate-sizes.ts";
+import { fieldDims, firstAccess, freeAxes, isPerValue, productOf, shapeOf } from "./instantiate-terms.ts";
 import type { CheckedOp, CheckedStatement, Extent, Index, Module, Operand, Term } from "./module.ts";
 import { didYouMean, report } from "./report.ts";
 import { rowMajorLayout, streamLayout } from "./stream-layouts.ts";
-
-/** A tensor may have fewer elements than this. */
-const MAX_ELEMENTS = 2 ** 31;
 
 /**
  * The Program of operator `opName` at `sizes`, or undefined after reporting. `at` is where a mistake in the request
@@ -45,87 +44,6 @@ export function instantiate(
   const extent = (e: Extent): number => (typeof e === "number" ? e : (sizes[e] ?? internal(`no size ${e}`)));
   if (!checkShapes(op, formats, extent, diagnostics)) return undefined;
   return new Instance(op, formats, extent, diagnostics).program();
-}
-
-function checkSizes(
-  op: CheckedOp,
-  sizes: Readonly<Record<string, number>>,
-  at: Span,
-  diagnostics: Diagnostics,
-): boolean {
-  let good = true;
-  const declared = op.sizes.map((s) => s.name);
-  for (const name of Object.keys(sizes)) {
-    if (declared.includes(name)) continue;
-    const notes = [{ message: `its sizes are ${declared.join(", ") || "all numbers"}`, span: op.span }];
-    report(
-      diagnostics,
-      "size/unknown",
-      at,
-      `operator \`${op.name}\` has no size \`${name}\``,
-      notes,
-      didYouMean(name, at, declared),
-    );
-    good = false;
-  }
-  for (const { name, span } of op.sizes) {
-    const value = Object.hasOwn(sizes, name) ? sizes[name] : undefined;
-    if (value === undefined) {
-      report(diagnostics, "size/missing", span, `size \`${name}\` of \`${op.name}\` is not given`);
-      good = false;
-    } else if (!Number.isInteger(value) || value < 1 || value >= MAX_ELEMENTS) {
-      const message = `size \`${name}\` is ${value}: a size is a whole number from 1 to ${MAX_ELEMENTS - 1}`;
-      report(diagnostics, "size/invalid", span, message);
-      good = false;
-    }
-  }
-  return good;
-}
-
-type ExtentOf = (e: Extent) => number;
-
-function checkShapes(
-  op: CheckedOp,
-  formats: ReadonlyMap<string, Format>,
-  extent: ExtentOf,
-  diagnostics: Diagnostics,
-): boolean {
-  let good = true;
-  const quantized = op.statements.filter((s): s is CheckedStatement & { kind: "quantize" } => s.kind === "quantize");
-  const stored = [
-    ...[...op.operands, op.result].map((o) => ({ ...o, at: o.formatSpan })),
-    ...quantized.map((q) => ({ ...q, at: q.span })),
-  ];
-  for (const { name, format: formatName, shape, at } of stored) {
-    const format = formats.get(formatName) ?? internal(`no format ${formatName}`);
-    const last = shape[shape.length - 1]!;
-    const length = extent(last);
-    if (length % format.block !== 0) {
-      const below = length - (length % format.block);
-      const near = below === 0 ? `${format.block}` : `${below} or ${below + format.block}`;
-      const what = typeof last === "string" ? `${last} = ${length}` : `${length}`;
-      const notes: Note[] = [
-        { message: `the nearest valid ${typeof last === "string" ? last : "extent"} is ${near}` },
-        {
-          message: `\`${format.name}\` stores blocks of ${format.block} values along the last axis`,
-          span: format.span,
-        },
-      ];
-      const message = `${what} is not a multiple of ${format.block}, the block of \`${format.name}\` (tensor \`${name}\`)`;
-      report(diagnostics, "shape/block", at, message, notes);
-      good = false;
-    }
-  }
-  const assigned = op.statements.map((s) => ({ name: s.name, shape: s.shape, at: s.span }));
-  for (const { name, shape, at } of [...stored, ...assigned]) {
-    const elements = shape.reduce<number>((n, e) => n * extent(e), 1);
-    if (elements < MAX_ELEMENTS) continue;
-    const message = `tensor \`${name}\` has ${shape.map(extent).join(" × ")} = ${elements} elements; at most ${MAX_ELEMENTS - 1} are allowed`;
-    report(diagnostics, "size/too-large", at, message);
-    good = false;
-    break;
-  }
-  return good;
 }
 
 /** A tensor of the operator as the body sees it. */
@@ -272,21 +190,24 @@ class Instance {
     return { tensor, index: dims.map((d) => this.#symbol(d)), tail: "exact" };
   }
 
-  /** The regions of a coded value's fields at the point `dims` of the operand. */
+  /**
+   * The regions of a coded value's fields at the point `dims` of the operand. Value i of a block is at element
+   * ⌊i · count / block⌋ of a field, so that a field of one element, of one per value, or of one per sub-block is one rule.
+   */
   #fieldRegions(value: Value): readonly Region[] {
     const { format, fields } = value.coded ?? internal("fields of a plain value");
-    const last = value.dims[value.dims.length - 1]!;
+    const at = this.#symbol(value.dims[value.dims.length - 1]!);
+    const rows = value.dims.slice(0, -1).map((d) => this.#symbol(d));
     return format.fields.map((field, n) => {
-      const rows = value.dims.slice(0, -1).map((d) => this.#symbol(d));
-      const tensor = fields[n]!;
-      const block = this.#exprs.op("div", this.#symbol(last), this.#exprs.constant(format.block));
-      const region = (...index: ExprId[]): Region => ({ tensor, index, tail: "exact" });
-      if (isPerValue(format, field)) return region(...rows, this.#symbol(last));
-      // Of a field with several elements the region names the first one of its instance.
-      const many = field.count > 1 ? [this.#exprs.constant(0)] : [];
-      if (field.scope === "tensor") return region(...many);
-      if (field.scope === "row") return region(...rows, ...many);
-      return region(...rows, this.#exprs.mul(block, this.#exprs.constant(field.count)));
+      const block = this.#exprs.constant(format.block);
+      const position = field.scope === "block" ? at : this.#exprs.op("mod", at, block);
+      const element = (): ExprId => {
+        if (field.count === format.block) return position;
+        const scaled = this.#exprs.mul(position, this.#exprs.constant(field.count));
+        return this.#exprs.op("div", scaled, block);
+      };
+      const own = field.scope === "block" || field.count > 1 ? [element()] : [];
+      return { tensor: fields[n]!, index: field.scope === "tensor" ? own : [...rows, ...own], tail: "exact" };
     });
   }
 
@@ -433,83 +354,4 @@ class Instance {
     this.#steps.push({ kind: "map", ...step });
     return { id, dims };
   }
-}
-
-const shapeOf = (dims: readonly Dim[]): { readonly axes: readonly Axis[]; readonly shape: readonly number[] } => ({
-  axes: dims.map((d) => d.axis),
-  shape: dims.map((d) => d.extent),
-});
-
-/** One element for every value of the operand. */
-const isPerValue = (format: Format, field: Field): boolean => field.scope === "block" && field.count === format.block;
-
-/** The axes of a field's stream: those of the rows it belongs to, then blocks (`g`) or elements (`e`). */
-function fieldDims(format: Format, field: Field, dims: readonly Dim[]): readonly Dim[] {
-  if (isPerValue(format, field)) return dims;
-  const rows = dims.slice(0, -1);
-  const last = dims[dims.length - 1]!;
-  const fresh = (wanted: string): string => {
-    let axis = wanted;
-    for (let n = 2; dims.some((d) => d.axis === axis); n++) axis = `${wanted}${n}`;
-    return axis;
-  };
-  const elements = { axis: fresh("e"), extent: field.count };
-  if (field.scope === "tensor") return field.count > 1 ? [elements] : [];
-  if (field.scope === "row") return field.count > 1 ? [...rows, elements] : rows;
-  const blocks = Math.ceil(last.extent / format.block);
-  if (field.count === 1) return [...rows, { axis: fresh("g"), extent: blocks }];
-  return [...rows, { axis: fresh("e"), extent: blocks * field.count }];
-}
-
-function firstAccess(tensor: string, statements: readonly CheckedStatement[]): readonly Index[] | undefined {
-  for (const s of statements) {
-    if (s.kind === "assign") {
-      const found = accessIn(tensor, s.value);
-      if (found !== undefined) return found;
-    } else if (s.from === tensor) {
-      // The quantized tensor has the same axes, so its first use names them too.
-      const found = firstAccess(s.name, statements.slice(statements.indexOf(s) + 1));
-      if (found !== undefined) return found;
-    }
-  }
-  return undefined;
-}
-
-function accessIn(tensor: string, t: Term): readonly Index[] | undefined {
-  switch (t.kind) {
-    case "number":
-      return undefined;
-    case "access":
-      return t.tensor === tensor ? t.index : undefined;
-    case "sum":
-      return accessIn(tensor, t.body);
-    case "apply":
-      for (const arg of t.args) {
-        const found = accessIn(tensor, arg);
-        if (found !== undefined) return found;
-      }
-      return undefined;
-  }
-}
-
-/** The axes that a term's value depends on. */
-function freeAxes(t: Term): ReadonlySet<Axis> {
-  switch (t.kind) {
-    case "number":
-      return new Set();
-    case "access":
-      return new Set(t.index.flatMap((i) => (i.axis === undefined ? [] : [i.axis])));
-    case "sum": {
-      const inner = freeAxes(t.body);
-      return new Set([...inner].filter((axis) => !t.over.includes(axis)));
-    }
-    case "apply":
-      return new Set(t.args.flatMap((arg) => [...freeAxes(arg)]));
-  }
-}
-
-function productOf(t: Term): readonly [Term & { kind: "access" }, Term & { kind: "access" }] | undefined {
-  if (t.kind !== "apply" || t.op !== "mul") return undefined;
-  const [a, b] = t.args;
-  return a?.kind === "access" && b?.kind === "access" ? [a, b] : undefined;
 }

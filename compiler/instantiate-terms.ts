@@ -1,0 +1,89 @@
+/** Instantiation, questions about checked bodies: which axes, which first use, which shape of product. */
+import type { Field, Format } from "../ir/format.ts";
+import type { Axis } from "../ir/layout.ts";
+import type { Dim } from "../ir/program.ts";
+import type { CheckedStatement, Index, Term } from "./module.ts";
+
+/** Axes and shape of a tensor over `dims`. */
+export const shapeOf = (
+  dims: readonly Dim[],
+): { readonly axes: readonly Axis[]; readonly shape: readonly number[] } => ({
+  axes: dims.map((d) => d.axis),
+  shape: dims.map((d) => d.extent),
+});
+
+/** One element for every value of the operand. */
+export const isPerValue = (format: Format, field: Field): boolean =>
+  field.scope === "block" && field.count === format.block;
+
+/** The axes of a field's stream: those of the rows it belongs to, then blocks (`g`) or elements (`e`). */
+export function fieldDims(format: Format, field: Field, dims: readonly Dim[]): readonly Dim[] {
+  if (isPerValue(format, field)) return dims;
+  const rows = dims.slice(0, -1);
+  const last = dims[dims.length - 1]!;
+  const fresh = (wanted: string): string => {
+    let axis = wanted;
+    for (let n = 2; dims.some((d) => d.axis === axis); n++) axis = `${wanted}${n}`;
+    return axis;
+  };
+  const elements = { axis: fresh("e"), extent: field.count };
+  if (field.scope === "tensor") return field.count > 1 ? [elements] : [];
+  if (field.scope === "row") return field.count > 1 ? [...rows, elements] : rows;
+  const blocks = Math.ceil(last.extent / format.block);
+  if (field.count === 1) return [...rows, { axis: fresh("g"), extent: blocks }];
+  return [...rows, { axis: fresh("e"), extent: blocks * field.count }];
+}
+
+/** The indices of a tensor's first use; a quantized tensor's uses count as those of its source. */
+export function firstAccess(tensor: string, statements: readonly CheckedStatement[]): readonly Index[] | undefined {
+  for (const s of statements) {
+    if (s.kind === "assign") {
+      const found = accessIn(tensor, s.value);
+      if (found !== undefined) return found;
+    } else if (s.from === tensor) {
+      const found = firstAccess(s.name, statements.slice(statements.indexOf(s) + 1));
+      if (found !== undefined) return found;
+    }
+  }
+  return undefined;
+}
+
+function accessIn(tensor: string, t: Term): readonly Index[] | undefined {
+  switch (t.kind) {
+    case "number":
+      return undefined;
+    case "access":
+      return t.tensor === tensor ? t.index : undefined;
+    case "sum":
+      return accessIn(tensor, t.body);
+    case "apply":
+      for (const arg of t.args) {
+        const found = accessIn(tensor, arg);
+        if (found !== undefined) return found;
+      }
+      return undefined;
+  }
+}
+
+/** The axes that a term's value depends on. */
+export function freeAxes(t: Term): ReadonlySet<Axis> {
+  switch (t.kind) {
+    case "number":
+      return new Set();
+    case "access":
+      return new Set(t.index.flatMap((i) => (i.axis === undefined ? [] : [i.axis])));
+    case "sum": {
+      const inner = freeAxes(t.body);
+      return new Set([...inner].filter((axis) => !t.over.includes(axis)));
+    }
+    case "apply":
+      return new Set(t.args.flatMap((arg) => [...freeAxes(arg)]));
+  }
+}
+
+/** The two factors where a term is the product of two elements. */
+export function productOf(t: Term): readonly [Term & { kind: "access" }, Term & { kind: "access" }] | undefined {
+  if (t.kind !== "apply" || t.op !== "mul") return undefined;
+  const [a, b] = t.args;
+  return a?.kind === "access" && b?.kind === "access" ? [a, b] : undefined;
+}
