@@ -4,7 +4,7 @@ import type { Encoder, Field, Format } from "../ir/format.ts";
 import { bitsOf, isFloat, isInt, isScalar, isSigned, type Scalar } from "../ir/scalar.ts";
 import type { CodebookItem, Expression, FormatItem, Member } from "./ast.ts";
 import { contiguousLayout, MAX_RECORD_BITS, offsetAddresses, offsetLayout } from "./check-layouts.ts";
-import { type Codebook, constantEntries, ValueBuilder } from "./check-values.ts";
+import { type Codebook, constantEntries, ValueBuilder, type ValueScope } from "./check-values.ts";
 import { didYouMean, report, warn } from "./report.ts";
 
 /** Most values in a block, elements in a field and entries in a codebook. */
@@ -14,7 +14,7 @@ type FieldMember = Member & { kind: "field" };
 
 /** Names a format may use beyond its own. */
 export interface FormatScope {
-  readonly codebook: (name: string) => Codebook | undefined;
+  readonly codebook: ValueScope["codebook"];
   readonly codebookNames: () => readonly string[];
 }
 

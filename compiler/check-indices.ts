@@ -2,6 +2,7 @@
 import type { Diagnostics, Note, Span } from "../ir/diagnostics.ts";
 import type { Axis } from "../ir/layout.ts";
 import type { Expression, Name } from "./ast.ts";
+import type { Code } from "./explain.ts";
 import type { Extent, Index } from "./module.ts";
 import { didYouMean, report } from "./report.ts";
 
@@ -35,7 +36,7 @@ export class IndexScope {
     this.#diagnostics = diagnostics;
   }
 
-  #error(code: `${string}/${string}`, span: Span, message: string, notes: readonly Note[] = []): undefined {
+  #error(code: Code, span: Span, message: string, notes: readonly Note[] = []): undefined {
     this.#failed = true;
     report(this.#diagnostics, code, span, message, notes);
   }
@@ -63,9 +64,12 @@ export class IndexScope {
     this.#frames[this.#frames.length - 1]?.set(name.text, variable);
   }
 
-  /** Leaves the innermost frame: its variables must have an extent by now. False after a mistake. */
-  leave(): boolean {
-    for (const [name, variable] of this.#frames.pop() ?? []) this.#finish(name, variable);
+  /**
+   * Leaves the innermost frame: its variables must have an extent by now, unless
+   * the part of the body that uses them was not `complete`ly understood. False after a mistake.
+   */
+  leave(complete: boolean): boolean {
+    for (const [name, variable] of this.#frames.pop() ?? []) this.#finish(name, variable, complete);
     if (this.#frames.length === 0) {
       for (const shifted of this.#shifted) this.#checkShifted(shifted);
       this.#shifted = [];
@@ -73,9 +77,9 @@ export class IndexScope {
     return !this.#failed;
   }
 
-  #finish(name: string, variable: Variable): void {
+  #finish(name: string, variable: Variable, complete: boolean): void {
     if (variable.extent === undefined) {
-      if (!this.#failed)
+      if (complete && !this.#failed)
         this.#error("shape/unknown-extent", variable.span, `nothing says how far \`${name}\` goes`, [
           { message: `use \`${name}\` alone as an index of some tensor: its extent becomes the range of \`${name}\`` },
         ]);

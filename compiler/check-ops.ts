@@ -6,11 +6,12 @@ import type { Expression, Name, OpItem, Statement, TensorType } from "./ast.ts";
 import { wholeNumber } from "./check-formats.ts";
 import { IndexScope } from "./check-indices.ts";
 import { TermBuilder } from "./check-terms.ts";
+import type { Code } from "./explain.ts";
 import type { CheckedOp, CheckedStatement, Extent, Operand } from "./module.ts";
 import { didYouMean, report, warn } from "./report.ts";
 
-/** Largest extent and largest number of elements of a tensor. */
-export const MAX_ELEMENTS = 2 ** 31;
+/** Extents and tensors stay below this many elements. */
+const MAX_ELEMENTS = 2 ** 31;
 
 /** A tensor that a body may read: its shape in extents, and where it was declared. */
 export interface KnownTensor {
@@ -81,7 +82,7 @@ class OpChecker {
     };
   }
 
-  #error(code: `${string}/${string}`, span: Span, message: string, notes: readonly Note[] = []): undefined {
+  #error(code: Code, span: Span, message: string, notes: readonly Note[] = []): undefined {
     this.#failed = true;
     report(this.#diagnostics, code, span, message, notes);
   }
@@ -100,6 +101,7 @@ class OpChecker {
     if (earlier !== undefined) {
       const notes = [{ message: "the first one", span: earlier.span }];
       this.#error("name/duplicate", name.span, `\`${name.text}\` is declared twice`, notes);
+      return;
     }
     this.#tensors.set(name.text, { shape, span: name.span });
   }
@@ -110,7 +112,8 @@ class OpChecker {
     this.#failed = true;
     if (format === undefined && name.text !== "") {
       const fix = didYouMean(name.text, name.span, this.#formats.names());
-      report(this.#diagnostics, "name/unknown-format", name.span, `there is no format \`${name.text}\``, [], fix);
+      const notes = [{ message: "`bitloom formats` lists those of the standard library" }];
+      report(this.#diagnostics, "name/unknown-format", name.span, `there is no format \`${name.text}\``, notes, fix);
     }
     return undefined;
   }
@@ -131,7 +134,7 @@ class OpChecker {
 
   #extent(e: Expression): Extent | undefined {
     if (e.kind === "number") {
-      const extent = wholeNumber(e, 1, MAX_ELEMENTS, "an extent", this.#diagnostics);
+      const extent = wholeNumber(e, 1, MAX_ELEMENTS - 1, "an extent", this.#diagnostics);
       if (extent === undefined) this.#failed = true;
       return extent;
     }
@@ -171,7 +174,7 @@ class OpChecker {
 
   #assign(s: Statement, indices: readonly Name[], result: Operand | undefined): CheckedStatement | undefined {
     if (result !== undefined && indices.length !== result.shape.length) {
-      const message = `\`${s.name.text}\` has ${indices.length} ${indices.length === 1 ? "index" : "indices"}, the result type has ${result.shape.length} axes`;
+      const message = `\`${s.name.text}\` has ${indices.length} ${indices.length === 1 ? "index" : "indices"}, the result type has ${result.shape.length} ${result.shape.length === 1 ? "axis" : "axes"}`;
       const notes = [{ message: "the result's type", span: this.#item.result.span }];
       return this.#error("shape/rank", s.name.span, message, notes);
     }
@@ -182,7 +185,7 @@ class OpChecker {
     const terms = new TermBuilder(this.#tensors, this.#used, this.#indices, this.#diagnostics);
     const value = terms.number(s.value);
     const shape = this.#indices.shapeOf(indices);
-    if (!this.#indices.leave()) this.#failed = true;
+    if (!this.#indices.leave(value !== undefined)) this.#failed = true;
     this.#declare(s.name, shape ?? []);
     if (value === undefined || shape === undefined) {
       this.#failed = true;

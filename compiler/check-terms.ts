@@ -4,6 +4,7 @@ import type { Expression, Name } from "./ast.ts";
 import type { IndexScope } from "./check-indices.ts";
 import type { KnownTensor } from "./check-ops.ts";
 import { checkArity } from "./check-values.ts";
+import type { Code } from "./explain.ts";
 import { FUNCTIONS, functionNamed, OPERATORS } from "./functions.ts";
 import type { Index, Term } from "./module.ts";
 import { didYouMean, report } from "./report.ts";
@@ -40,7 +41,7 @@ export class TermBuilder {
     return typed.term;
   }
 
-  #error(code: `${string}/${string}`, span: Span, message: string, notes: readonly Note[] = []): undefined {
+  #error(code: Code, span: Span, message: string, notes: readonly Note[] = []): undefined {
     report(this.#diagnostics, code, span, message, notes);
   }
 
@@ -171,7 +172,7 @@ export class TermBuilder {
     this.#indices.open();
     for (const name of over) this.#indices.declare(name);
     const term = this.number(body);
-    const complete = this.#indices.leave();
+    const complete = this.#indices.leave(term !== undefined);
     if (term === undefined || !complete) return undefined;
     return { term: { kind: "sum", over: over.map((name) => name.text), body: term, span }, condition: false };
   }

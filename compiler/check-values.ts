@@ -4,6 +4,7 @@ import { ExprBuilder, type ExprId, operands, type Range, type Table } from "../i
 import type { Field, FieldUse } from "../ir/format.ts";
 import { isFloat, isInt, rangeOf } from "../ir/scalar.ts";
 import type { Expression, Name } from "./ast.ts";
+import type { Code } from "./explain.ts";
 import { FUNCTIONS, functionNamed, OPERATORS } from "./functions.ts";
 import { didYouMean, report } from "./report.ts";
 
@@ -27,7 +28,8 @@ export interface ValueScope {
   readonly fields: ReadonlyMap<string, Field>;
   /** The variable of `value(i)`. */
   readonly index?: Name;
-  readonly codebook: (name: string) => Codebook | undefined;
+  /** undefined = unknown name, "broken" = declared, but a mistake in it is already reported. */
+  readonly codebook: (name: string) => Codebook | "broken" | undefined;
   readonly codebookNames: () => readonly string[];
 }
 
@@ -64,7 +66,7 @@ export class ValueBuilder {
     return this.builder.symbol("i", "i32", [0, this.#scope.block - 1]);
   }
 
-  #error(code: `${string}/${string}`, span: Span, message: string, notes: readonly Note[] = []): undefined {
+  #error(code: Code, span: Span, message: string, notes: readonly Note[] = []): undefined {
     report(this.#diagnostics, code, span, message, notes);
   }
 
@@ -170,7 +172,8 @@ export class ValueBuilder {
     const field = this.#scope.fields.get(e.base.name);
     if (field !== undefined) return this.#fieldElement(field, index.id, at.span);
     const codebook = this.#scope.codebook(e.base.name);
-    if (codebook === undefined) return e.base.name === "" ? undefined : this.#unknown(e.base.name, e.base.span);
+    if (codebook === "broken" || e.base.name === "") return undefined;
+    if (codebook === undefined) return this.#unknown(e.base.name, e.base.span);
     const note = { message: `\`${e.base.name}\` is declared here`, span: codebook.span };
     return this.#lookup(codebook.table, index.id, at.span, `codebook \`${e.base.name}\``, [note]);
   }
@@ -288,7 +291,7 @@ export class ValueBuilder {
         return this.#error(
           "type/division",
           e.right.span,
-          `the integer divisor of ${shown} ${runs(range)}: it may be 0`,
+          `the integer divisor of ${shown} ${runs(range)}, and must never be 0`,
         );
     }
     const id = this.builder.op(op, a, b);

@@ -80,7 +80,7 @@ class Names {
   readonly #formatItems = new Map<string, FormatItem>();
   readonly #codebookItems = new Map<string, CodebookItem>();
   readonly #formats = new Map<string, Format | "broken">();
-  readonly #codebooks = new Map<string, Codebook | undefined>();
+  readonly #codebooks = new Map<string, Codebook | "broken" | undefined>();
   readonly #loaded = new Set<number>();
 
   constructor(items: readonly Item[], firstStdFile: number, diagnostics: Diagnostics) {
@@ -122,11 +122,11 @@ class Names {
     return format;
   }
 
-  codebook(name: string): Codebook | undefined {
+  codebook(name: string): Codebook | "broken" | undefined {
     if (this.#codebooks.has(name)) return this.#codebooks.get(name);
     if (!this.#codebookItems.has(name)) this.#load("codebooks", name);
     const item = this.#codebookItems.get(name);
-    const codebook = item === undefined ? undefined : checkCodebook(item, this.#diagnostics);
+    const codebook = item === undefined ? undefined : (checkCodebook(item, this.#diagnostics) ?? "broken");
     this.#codebooks.set(name, codebook);
     return codebook;
   }

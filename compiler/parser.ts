@@ -61,10 +61,18 @@ export function parse(file: number, text: string, diagnostics: Diagnostics): Par
   const { tokens, errors, groups } = lexer().tokenize(text);
   for (const error of errors.slice(0, MAX_ERRORS))
     reportCharacters(file, text, error.offset, error.length, diagnostics);
-  const items = errors.length > MAX_ERRORS ? [] : parseChunks(file, tokens, diagnostics);
   const bad = errors.map((e) => e.offset);
+  const items = errors.length > MAX_ERRORS ? [] : parseChunks({ file, text, bad, diagnostics }, tokens);
   const checked = bad.length === 0 ? items : items.map((item) => withCharacterErrors(item, bad));
   return { items: checked, tokens, comments: groups.comments ?? [] };
+}
+
+/** What the stages of parsing one file share; `bad` are the offsets of characters without meaning. */
+interface Reading {
+  readonly file: number;
+  readonly text: string;
+  readonly bad: readonly number[];
+  readonly diagnostics: Diagnostics;
 }
 
 function withCharacterErrors(item: Item, offsets: readonly number[]): Item {
@@ -88,14 +96,15 @@ function reportCharacters(file: number, text: string, start: number, length: num
 }
 
 /** Items begin with reserved words, so the token list is cut there first: a mistake in one item never hides another. */
-function parseChunks(file: number, tokens: readonly IToken[], diagnostics: Diagnostics): Item[] {
+function parseChunks(reading: Reading, tokens: readonly IToken[]): Item[] {
+  const { file, diagnostics } = reading;
   const starts = tokens.flatMap((token, i) => (T.ITEM_WORDS.includes(token.tokenType) ? [i] : []));
   const first = starts[0] ?? tokens.length;
   if (first > 0) reportStray(file, tokens[0]!, diagnostics);
   const items: Item[] = [];
   for (const [n, start] of starts.entries()) {
     const end = starts[n + 1] ?? tokens.length;
-    const item = parseChunk(file, tokens.slice(start, end), tokens[end], diagnostics);
+    const item = parseChunk(reading, tokens.slice(start, end), tokens[end]);
     if (item !== undefined) items.push(item);
     if (diagnostics.list.length > MAX_ERRORS) break;
   }
@@ -110,12 +119,8 @@ function reportStray(file: number, token: IToken, diagnostics: Diagnostics): voi
   report(diagnostics, "syntax/item", span, message, [], fix);
 }
 
-function parseChunk(
-  file: number,
-  tokens: IToken[],
-  next: IToken | undefined,
-  diagnostics: Diagnostics,
-): Item | undefined {
+function parseChunk(reading: Reading, tokens: IToken[], next: IToken | undefined): Item | undefined {
+  const { file, diagnostics } = reading;
   const deep = tooDeep(tokens);
   if (deep !== undefined) {
     const message = `brackets and conditionals nest more than ${MAX_NESTING} deep`;
@@ -129,7 +134,13 @@ function parseChunk(
   const errors = p.errors.slice();
   for (const mistake of p.mistakes) reportMistake(mistake, diagnostics);
   const broken = errors.length > 0 || p.mistakes.length > 0;
-  for (const error of errors.slice(0, 20)) reportSyntax(file, tokens, next, error, diagnostics);
+  let previous = -1;
+  for (const error of errors.slice(0, 20)) {
+    // Recovery may stumble over one token more than once; the first message is the one that helps.
+    if (error.token.startOffset === previous) continue;
+    previous = error.token.startOffset;
+    reportSyntax(reading, tokens, next, error);
+  }
   if (!broken && item !== undefined) return item;
   return brokenItem(file, tokens);
 }
@@ -169,20 +180,24 @@ function tooDeep(tokens: readonly IToken[]): IToken | undefined {
   return undefined;
 }
 
+const CLOSERS: Readonly<Record<string, string>> = { "(": ")", "[": "]", "{": "}" };
+
 function reportSyntax(
-  file: number,
+  { file, text, bad, diagnostics }: Reading,
   tokens: readonly IToken[],
   next: IToken | undefined,
   error: IRecognitionException,
-  diagnostics: Diagnostics,
 ): void {
   const atEnd = error.token.tokenType === EOF || Number.isNaN(error.token.startOffset);
   const last = spanOf(file, tokens[tokens.length - 1]!);
   const span = atEnd ? { file, start: last.end - 1, end: last.end } : spanOf(file, error.token);
+  // A character without meaning has been reported; what it did to the rest of its line is no second mistake.
+  if (bad.some((offset) => offset < span.end && !text.slice(offset, span.start).includes("\n"))) return;
   const follows = next === undefined ? "the end of the file" : `\`${next.image}\``;
   const notes: Note[] = [];
-  const open = atEnd ? unclosed(tokens) : undefined;
-  if (open !== undefined)
+  const open = unclosed(atEnd ? tokens : tokens.filter((token) => token.startOffset < span.start));
+  const closer = open === undefined ? undefined : CLOSERS[open.image];
+  if (open !== undefined && (atEnd || (closer !== "}" && error.message.startsWith(`expected \`${closer}\``))))
     notes.push({ message: `\`${open.image}\` opened here is not closed`, span: spanOf(file, open) });
   const code = error.name === "NotAllInputParsedException" ? "syntax/unexpected" : "syntax/expected";
   const message = error.message.replace(END, follows).replace(", found", atEnd ? " after this, found" : ", found");

@@ -25,12 +25,16 @@ export function warn(
   diagnostics.warn(code, span, message, notes);
 }
 
-/** The candidate that `text` most likely stands for: at most a third of its letters (at least one) are wrong. */
+/**
+ * The candidate that `text` most likely stands for: another spelling in upper and lower case, or at most a third of its
+ * letters (at least one, never all) wrong.
+ */
 export function nearest(text: string, candidates: Iterable<string>): string | undefined {
-  const limit = Math.max(1, Math.floor(text.length / 3));
+  const limit = Math.min(text.length - 1, Math.max(1, Math.floor(text.length / 3)));
   let best: string | undefined;
   let bestDistance = limit + 1;
   for (const candidate of candidates) {
+    if (candidate.toLowerCase() === text.toLowerCase()) return candidate;
     if (Math.abs(candidate.length - text.length) >= bestDistance) continue;
     const distance = editDistance(text, candidate);
     if (distance < bestDistance) [best, bestDistance] = [candidate, distance];
