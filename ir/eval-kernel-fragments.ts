@@ -1,10 +1,10 @@
 /** Matrix operands in memory and in registers: which element each lane holds, and tiles as row-major matrices. */
-import { internal } from "./diagnostics.ts";
 import { type Flight, fatal, type Memory, type Position, type Warp } from "./eval-kernel-machine.ts";
 import { addEvent, shadowRead, shadowWrite } from "./eval-kernel-shadow.ts";
 import { castFn, fromBits, toBits } from "./eval-scalar.ts";
 import { ELEM, LANE, REG } from "./layout.ts";
 import { apply } from "./layout-apply.ts";
+import { fromOf } from "./layout-basic.ts";
 import type { MatrixRow, Operand } from "./rows.ts";
 import { bitsOf, isFloat } from "./scalar.ts";
 
@@ -40,8 +40,17 @@ export interface TileAt {
   readonly unchecked?: boolean;
 }
 
-/** The shape and the lanes' shares of an operand. */
+const SIDES = new WeakMap<MatrixRow, Partial<Record<"a" | "b" | "d", Side>>>();
+
+/** The shape and the lanes' shares of an operand; enumerated once for each row. */
 export function memorySide(row: MatrixRow, name: "a" | "b" | "d"): Side {
+  const known = SIDES.get(row) ?? {};
+  const side = known[name] ?? makeSide(row, name);
+  SIDES.set(row, { ...known, [name]: side });
+  return side;
+}
+
+function makeSide(row: MatrixRow, name: "a" | "b" | "d"): Side {
   const operand = row[name];
   const [rowAxis, rows] = name === "b" ? (["n", row.n] as const) : (["m", row.m] as const);
   const [columnAxis, columns] = name === "d" ? (["n", row.n] as const) : (["k", row.k] as const);
@@ -52,7 +61,7 @@ export function memorySide(row: MatrixRow, name: "a" | "b" | "d"): Side {
 
 function shareOf(operand: Operand, rowAxis: string, columnAxis: string, columns: number, values: boolean): Share {
   const elems = values ? 1 : 32 / bitsOf(operand.type);
-  const lanes = lanesOf(operand);
+  const lanes = fromOf(operand.layout)[LANE] ?? 1;
   const linear = new Int32Array(lanes * operand.regs * elems);
   let i = 0;
   for (let lane = 0; lane < lanes; lane++)
@@ -62,12 +71,6 @@ function shareOf(operand: Operand, rowAxis: string, columnAxis: string, columns:
         linear[i++] = (point[rowAxis] ?? 0) * columns + (point[columnAxis] ?? 0);
       }
   return { lanes, regs: operand.regs, elems, linear };
-}
-
-function lanesOf(operand: Operand): number {
-  const first = operand.layout.kind === "chain" ? operand.layout.parts[0] : operand.layout;
-  if (first === undefined || first.kind === "chain") return internal("a chain of layouts begins with a chain");
-  return first.from[LANE] ?? 1;
 }
 
 /** Buffer element and bit of a tile's element. */

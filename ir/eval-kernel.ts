@@ -18,6 +18,7 @@ import { makeShadow } from "./eval-kernel-shadow.ts";
 import { compileKernelBody } from "./eval-kernel-stmts.ts";
 import { reportLeftovers } from "./eval-kernel-sync.ts";
 import type { Kernel, Stmt } from "./kernel.ts";
+import { bodiesOf } from "./kernel-walk.ts";
 import { findRow } from "./row-catalogue.ts";
 import type { MatrixRow } from "./rows.ts";
 
@@ -80,16 +81,27 @@ export const MODES = [
   { order: "highest", transfers: "late" },
 ] as const satisfies readonly EvalKernelOptions[];
 
+/** The modes that can differ for a kernel: one warp has one order, and without asynchronous work nothing is late. */
+function modesOf(kernel: Kernel, rows: (id: string) => MatrixRow | undefined): readonly Mode[] {
+  const isAsync = (stmt: Stmt): boolean =>
+    bodiesOf(stmt).some((body) => body.some(isAsync)) ||
+    (stmt.kind === "collective" &&
+      (stmt.what.family === "transfer" || (stmt.what.family === "matrix" && rows(stmt.what.row)?.async === true)));
+  const late = kernel.body.some(isAsync);
+  return MODES.filter((m) => (m.order === "lowest" || kernel.warps > 1) && (m.transfers === "early" || late));
+}
+
 /**
- * Runs a kernel in all four modes on copies of the buffers, demands the same bits from each, and leaves those in
- * `buffers`. The first mode that reports errors ends it.
+ * Runs a kernel in all modes that can differ, on copies of the buffers, demands the same bits from each, and leaves those
+ * in `buffers`. The first mode that reports errors ends it. Floats added by atomics depend on the order and fail here.
  */
 export function evalKernelModes(
   kernel: Kernel,
   buffers: KernelBuffers,
   options: Omit<EvalKernelOptions, "order" | "transfers"> = {},
 ): EvalKernelResult {
-  const results = MODES.map((mode) => ({ mode, buffers: copyBuffers(buffers) }));
+  const modes = modesOf(kernel, options.rows ?? findRow);
+  const results = modes.map((mode) => ({ mode, buffers: copyBuffers(buffers) }));
   for (const result of results) {
     const { errors } = evalKernel(kernel, result.buffers, { ...options, ...result.mode });
     if (errors.length > 0) return { errors: errors.map((e) => `${modeName(result.mode)}: ${e}`) };
@@ -167,11 +179,7 @@ function namesIn(kernel: Kernel): readonly string[] {
   const walk = (body: readonly Stmt[]): void => {
     for (const stmt of body) {
       for (const name of namesSetBy(stmt)) names.add(name);
-      if (stmt.kind === "for") walk(stmt.body);
-      if (stmt.kind === "if") {
-        walk(stmt.then);
-        walk(stmt.else);
-      }
+      bodiesOf(stmt).forEach(walk);
     }
   };
   walk(kernel.body);
