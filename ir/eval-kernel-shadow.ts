@@ -26,6 +26,8 @@ export interface Shadow {
   readerLane: Int16Array | undefined;
   /** The last read by a block before the block of `reader`. */
   earlierReader: Int32Array | undefined;
+  /** An atomic that the last atomic on the element is not ordered after. */
+  atomics: Int32Array | undefined;
   /** By element · warps + warp: the last asynchronous operation that reads the element. */
   flights: (Flight | undefined)[] | undefined;
 }
@@ -41,6 +43,7 @@ export function makeShadow(buffer: Buffer, filled: boolean): Shadow {
     reader: undefined,
     readerLane: undefined,
     earlierReader: undefined,
+    atomics: undefined,
     flights: undefined,
   };
 }
@@ -131,6 +134,7 @@ export function shadowWrite(
   checkWriter(warp, shadow, buffer, lane, element, event, agent, "overwrites");
   if (shadow.reader !== undefined) checkReaders(warp, shadow, shadow.reader, buffer, lane, element, event);
   if (shadow.flights !== undefined) checkFlights(warp, shadow.flights, buffer, lane, element, event);
+  if (shadow.atomics !== undefined && !warp.block.machine.events[event]!.atomic) shadow.atomics[element] = UNSET;
   shadow.writer[element] = event;
   shadow.writerLane[element] = lane;
 }
@@ -155,7 +159,16 @@ function checkWriter(
     return;
   }
   const last = machine.events[writer]!;
-  if (last.atomic && atomic) return;
+  if (last.atomic && atomic) {
+    if (!isOrdered(warp, lane, last, shadow.writerLane[element]!)) keepAtomic(warp, shadow, buffer, element, writer);
+    return;
+  }
+  const other = shadow.atomics?.[element] ?? UNSET;
+  if (other >= 0 && !isOrdered(warp, lane, machine.events[other]!, SEVERAL)) {
+    const message = `${subject}${unorderedWrite(machine, warp, machine.events[other]!, SEVERAL)}`;
+    report(machine, at, message, `race ${buffer.id} ${last.at.id}`);
+    return;
+  }
   const writerLane = shadow.writerLane[element]!;
   if (!isOrdered(warp, lane, last, writerLane)) {
     const message = `${subject}${unorderedWrite(machine, warp, last, writerLane)}`;
@@ -168,12 +181,20 @@ function checkWriter(
   }
 }
 
+/** Atomics do not order each other: what comes after the last is not therefore after those before it. */
+function keepAtomic(warp: Warp, shadow: Shadow, buffer: Buffer, element: number, event: number): void {
+  shadow.atomics ??= new Int32Array(buffer.length).fill(UNSET);
+  const kept = shadow.atomics[element]!;
+  const { events } = warp.block.machine;
+  if (kept < 0 || events[kept]!.block === warp.block.index) shadow.atomics[element] = event;
+}
+
 function unorderedWrite(machine: Machine, warp: Warp, last: Event, lane: number): string {
   const where = placeOf(last.at);
   const { flight } = last;
   if (last.block !== warp.block.index) return `, which block ${last.block} wrote at ${where}: nothing orders blocks`;
   if (flight === undefined) {
-    const who = `warp ${last.warp}, lane ${lane}`;
+    const who = `warp ${last.warp}${lane < 0 ? "" : `, lane ${lane}`}`;
     return `, which ${who} wrote at ${where}: a race, no barrier orders them`;
   }
   if (flight.landed.every((clock) => clock < 0))
@@ -203,11 +224,11 @@ function checkReaders(
     const lastLane = w < 0 ? SEVERAL : shadow.readerLane![element * warps + w]!;
     if (w < 0 && last.block === warp.block.index) continue;
     if (isOrdered(warp, lane, last, lastLane)) continue;
-    const who =
-      last.block === warp.block.index
-        ? `warp ${last.warp}, ${lastLane === SEVERAL ? "several lanes" : `lane ${lastLane}`}`
-        : `block ${last.block}`;
-    const message = `${whoIs(warp, lane)} writes ${buffer.id}[${element}], which ${who} reads at ${placeOf(last.at)}: a race, no barrier orders them`;
+    const lanes = lastLane === SEVERAL ? "several lanes" : `lane ${lastLane}`;
+    const same = last.block === warp.block.index;
+    const who = same ? `warp ${last.warp}, ${lanes} reads` : `block ${last.block} reads`;
+    const why = same ? "a race, no barrier orders them" : "nothing orders blocks";
+    const message = `${whoIs(warp, lane)} writes ${buffer.id}[${element}], which ${who} at ${placeOf(last.at)}: ${why}`;
     report(machine, at, message, `race ${buffer.id} ${last.at.id}`);
   }
 }

@@ -47,7 +47,8 @@ export type Collective =
   /**
    * `to` receives a value from other lanes. shuffleXor: of lane ⊕ args[1]; shuffleAt: of lane args[1] (args[0] is the
    * value); broadcast: of lane 0; ballot: u32 of the predicate, one bit a lane; sum, max: over the scope's lanes, floats
-   * in the order of a xor ladder (16, 8, 4, 2, 1 …); any: of a predicate; elect: true in the lowest lane only.
+   * in the order of a xor ladder (16, 8, 4, 2, 1 …; lanes missing to a power of two add nothing); any: of a predicate;
+   * elect: true in the lowest lane only. Lanes are numbered through the scope. Exchanges order no memory.
    */
   | {
       readonly family: "exchange";
@@ -55,7 +56,10 @@ export type Collective =
       readonly args: readonly ExprId[];
       readonly to: string;
     }
-  /** Moves operand `operand` of matrix row `row` between memory and this lane's registers; `stride` in elements. */
+  /**
+   * Moves operand `operand` of matrix row `row` between memory and this lane's registers; `stride` in buffer elements.
+   * The tile is row-major (a: m × k, b: n × k, d: m × n); elements narrower than the buffer's are packed, lowest first.
+   */
   | {
       readonly family: "fragment";
       readonly row: string;
@@ -65,7 +69,10 @@ export type Collective =
       readonly stride: ExprId;
       readonly regs: readonly string[];
     }
-  /** d += a · b by matrix row `row`; registers in the order of the row's layouts; d names `var` locals. */
+  /**
+   * d += a · b by matrix row `row`; registers in the order of the row's layouts; d names `var` locals. An operand that is
+   * an access is a row-major tile in shared memory, its rows k elements apart.
+   */
   | {
       readonly family: "matrix";
       readonly row: string;
@@ -73,7 +80,10 @@ export type Collective =
       readonly b: readonly ExprId[] | Access;
       readonly d: readonly string[];
     }
-  /** Asynchronous copy of `bytes` bytes; the source is frozen and the destination pending until `done`. */
+  /**
+   * Asynchronous copy of `bytes` bytes by every lane whose `when` holds (others copy nothing); the source is frozen and
+   * the destination pending until `done`. cpAsync: 4, 8 or 16 bytes, global to shared, in groups; bulk: multiples of 16.
+   */
   | {
       readonly family: "transfer";
       readonly engine: "cpAsync" | "bulk";
@@ -86,7 +96,10 @@ export type Collective =
   /**
    * barrier: all lanes of the scope meet, memory between them is ordered. commit: close this lane's group of transfers;
    * drain: wait until at most `count` groups are open. init (count arrivals), arrive, expect (count bytes), wait
-   * (parity `count`): on the mbarrier `at`. fence: order plain accesses before asynchronous ones of the proxy.
+   * (parity `count`): on the mbarrier `at`, an element of a shared u64 buffer. All but commit, drain, wait and fence
+   * happen once for the scope: an arrive of a warp counts one arrival. fence: order plain accesses before asynchronous
+   * ones of the proxy: async is memory, matrix is the registers of asynchronous rows. commit and drain: of cp.async
+   * groups; of bulk copies (proxy async); of asynchronous rows (proxy matrix).
    */
   | {
       readonly family: "sync";
