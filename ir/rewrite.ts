@@ -25,7 +25,7 @@ export function rewriteExprs(
   from.exprs.forEach((expr, old) => {
     build.span = from.spans[old] ?? build.span;
     map[old] = settle(
-      build.rebuild(expr, (arg) => map[arg] ?? internal(`operand ${arg} after its use`)),
+      build.rebuild(expr, (arg) => map[arg] ?? internal(`operand ${arg} after its use`), from.ranges?.[old]),
       build,
       rules,
       fired,
