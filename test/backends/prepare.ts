@@ -11,10 +11,10 @@ import type { Program, Tensor } from "../../ir/program.ts";
 import { verifyKernel } from "../../ir/verify-kernel.ts";
 import type { Case } from "./kernels.ts";
 
-/** The end of the pipeline: rules, collectives, names. */
+/** The end of the pipeline: collectives, rules, names. */
 export function prepare(kernel: Kernel, target: Backend): Kernel {
   const context = { target, schedule: {} as never };
-  const ready = pin.run(legaliseCollectives(legalise.run(kernel, context), target), context);
+  const ready = pin.run(legalise.run(legaliseCollectives(kernel, target), context), context);
   expect(verifyKernel(ready, target)).toEqual([]);
   return ready;
 }

@@ -35,7 +35,7 @@ fn gemv(@builtin(workgroup_id) workgroup_id: vec3<u32>, @builtin(local_invocatio
   for (var step = 0; step < 64; step += 64) {
     var q = vec4<u32>(0u, 0u, 0u, 0u);
     if (inside) {
-      q = w_q[(row * 256 + step * 4 + lane * 4) / 4];
+      q = w_q[row * 64 + step + lane];
     }
     let t0 = step * 16 + lane * 16;
     let x_2 = x[t0 / 4];

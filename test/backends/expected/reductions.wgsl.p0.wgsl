@@ -162,7 +162,7 @@ fn reductions(@builtin(workgroup_id) workgroup_id: vec3<u32>, @builtin(local_inv
   let mixed = first ^ other ^ next;
   mix[t0] = mixed;
   if (chosen) {
-    ints[group * 4 / 4] = vec4<i32>(count, most, select(0, 1, some), -count);
-    floats[group * 2 / 2] = vec2<f32>(round_2, top);
+    ints[group] = vec4<i32>(count, most, select(0, 1, some), -count);
+    floats[group] = vec2<f32>(round_2, top);
   }
 }
