@@ -88,7 +88,8 @@ export type Directive =
       readonly span: Span;
     }
   | { readonly kind: "stages"; readonly count: Expression; readonly span: Span }
-  | { readonly kind: "row"; readonly row: Name; readonly span: Span };
+  /** `emulated`: also where the target only imitates the row. */
+  | { readonly kind: "row"; readonly row: Name; readonly emulated: boolean; readonly span: Span };
 
 interface ItemBase {
   readonly name: Name;

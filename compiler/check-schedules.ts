@@ -38,7 +38,7 @@ export function checkSchedule(item: ScheduleItem, ops: OpTable, diagnostics: Dia
     ...(contract && by ? { contract: { axes: contract.axes.map((a) => a.text), by, span: contract.span } } : {}),
     tiles,
     ...(stages && count ? { stages: { count, span: stages.span } } : {}),
-    ...(row === undefined ? {} : { row: { id: row.row.text, span: row.row.span } }),
+    ...(row === undefined ? {} : { row: { id: row.row.text, emulated: row.emulated, span: row.row.span } }),
     span: item.name.span,
   };
 }

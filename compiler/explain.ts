@@ -1,11 +1,13 @@
 /** What every diagnostic code means: `bitloom explain CODE` prints these essays. */
 import { LANGUAGE_ESSAYS } from "./language-essays.ts";
+import { TARGET_ESSAYS } from "./target-essays.ts";
 
 /** A file, and for codes about sizes the request that goes with it. */
 export interface Example {
   readonly text: string;
   readonly op?: string;
   readonly sizes?: Readonly<Record<string, number>>;
+  readonly target?: string;
 }
 
 /** The meaning of one code, with an example that has the mistake and the same example mended. */
@@ -18,10 +20,10 @@ export interface Essay {
   readonly fixed: Example;
 }
 
-/** Codes of the language's front end; `report` accepts no other. */
-export type Code = keyof typeof LANGUAGE_ESSAYS;
+/** Codes that have an essay; `report` accepts no other. */
+export type Code = keyof typeof LANGUAGE_ESSAYS | keyof typeof TARGET_ESSAYS;
 
-const ESSAYS: Readonly<Record<string, Essay>> = LANGUAGE_ESSAYS;
+const ESSAYS: Readonly<Record<string, Essay>> = { ...LANGUAGE_ESSAYS, ...TARGET_ESSAYS };
 
 /** All codes that have an essay, sorted. */
 export function explainedCodes(): readonly string[] {
@@ -36,9 +38,12 @@ export function essayOf(code: string): Essay | undefined {
 export function explain(code: string): string | undefined {
   const essay = essayOf(code);
   if (essay === undefined) return undefined;
-  const example = ({ text, op, sizes }: Example): string => {
+  const example = ({ text, op, sizes, target }: Example): string => {
     const asked = Object.entries(sizes ?? {}).map(([name, value]) => `${name}=${value}`);
-    const request = op === undefined ? "" : `\n\n    (operator ${op} with ${asked.join(", ") || "no sizes"})`;
+    const request =
+      op === undefined
+        ? ""
+        : `\n\n    (operator ${op} with ${asked.join(", ") || "no sizes"}${target === undefined ? "" : ` for ${target}`})`;
     return text
       .split("\n")
       .map((line) => (line === "" ? "" : `    ${line}`))

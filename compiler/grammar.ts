@@ -300,6 +300,7 @@ export class LoomGrammar extends ExpressionGrammar {
     const start = this.spanOf(this.CONSUME(T.Row));
     const token = this.CONSUME(T.Text);
     const row = { text: token.image.slice(1, -1), span: this.spanOf(token) };
-    return { kind: "row", row, span: this.spanFrom(start) };
+    const emulated = this.OPTION(() => this.CONSUME(T.Emulated)) !== undefined;
+    return { kind: "row", row, emulated, span: this.spanFrom(start) };
   });
 }

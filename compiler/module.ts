@@ -73,7 +73,8 @@ export interface Schedule {
   readonly contract?: { readonly axes: readonly Axis[]; readonly by: ScheduleStrategy; readonly span: Span };
   readonly tiles: readonly { readonly axis: Axis; readonly size: number; readonly span: Span }[];
   readonly stages?: { readonly count: number; readonly span: Span };
-  readonly row?: { readonly id: string; readonly span: Span };
+  /** `emulated`: wanted even where the target has no instruction for it. */
+  readonly row?: { readonly id: string; readonly emulated: boolean; readonly span: Span };
   readonly span: Span;
 }
 

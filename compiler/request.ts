@@ -32,7 +32,10 @@ export function requestOf(
     }
     request = { ...request, strategy: STRATEGIES[by] };
   }
-  if (written.row !== undefined) request = { ...request, strategy: "mma", row: written.row.id };
+  if (written.row !== undefined) {
+    const { id, emulated } = written.row;
+    request = { ...request, strategy: "mma", row: id, ...(emulated ? { emulated } : {}) };
+  }
   for (const tile of written.tiles) {
     const part = partOf(op, tile.axis);
     const over = part === "n" ? target.warps : part === "k" ? target.lanes : 1;

@@ -35,6 +35,7 @@ export const Contract = contextual("Contract", "contract");
 export const With = contextual("With", "with");
 export const Tile = contextual("Tile", "tile");
 export const Stages = contextual("Stages", "stages");
+export const Emulated = contextual("Emulated", "emulated");
 
 export const Hole = createToken({ name: "Hole", pattern: /_\b/, longer_alt: Identifier, label: "`_`" });
 export const Numeral = createToken({
@@ -89,7 +90,7 @@ export const ITEM_WORDS: readonly TokenType[] = [Format, Codebook, Op, Schedule]
 export const TOKENS: readonly TokenType[] = [
   Space, Comment,
   Format, Codebook, Op, Schedule, Let, Sum, For,
-  Block, Row, Tensor, Value, Encode, Contract, With, Tile, Stages,
+  Block, Row, Tensor, Value, Encode, Contract, With, Tile, Stages, Emulated,
   Hole, Identifier, Numeral, Text,
   Arrow, LeftShift, RightShift, LessEqual, GreaterEqual, EqualEqual, NotEqual, Less, Greater, Equals,
   LeftBrace, RightBrace, LeftParen, RightParen, LeftBracket, RightBracket,

@@ -2,30 +2,35 @@
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import { check } from "../../compiler/check.ts";
+import { compile } from "../../compiler/driver.ts";
 import { type Example, essayOf, explain, explainedCodes } from "../../compiler/explain.ts";
 import { instantiate } from "../../compiler/instantiate.ts";
 import { LANGUAGE_ESSAYS } from "../../compiler/language-essays.ts";
+import { TARGET_ESSAYS } from "../../compiler/target-essays.ts";
 import { Diagnostics, type Source } from "../../ir/diagnostics.ts";
 import { renderDiagnostics } from "../../ir/render-diagnostics.ts";
 
 const root = new URL("../errors/", import.meta.url);
-const codes = Object.keys(LANGUAGE_ESSAYS);
+const codes = [...Object.keys(LANGUAGE_ESSAYS), ...Object.keys(TARGET_ESSAYS)];
 
 interface Outcome {
   readonly diagnostics: Diagnostics;
   readonly sources: readonly Source[];
 }
 
-function run({ text, op, sizes }: Example): Outcome {
+function run({ text, op, sizes, target }: Example): Outcome {
   const diagnostics = new Diagnostics();
-  const module = check([{ name: "input.loom", text }], diagnostics);
-  if (op !== undefined) instantiate(module, op, sizes ?? {}, diagnostics);
+  const sources = [{ name: "input.loom", text }];
+  const module = check(sources, diagnostics);
+  if (op !== undefined && target !== undefined)
+    compile({ sources, op, sizes: sizes ?? {}, target }, diagnostics, module);
+  else if (op !== undefined) instantiate(module, op, sizes ?? {}, diagnostics);
   return { diagnostics, sources: module.sources };
 }
 
-/** The first line of a case may ask for a program: `// request OP M=4 K=128`. */
+/** The first line of a case may ask for a program: `// request OP M=4 K=128 for cuda.sm80`. */
 function caseOf(text: string): Example {
-  const match = /^\/\/ request (\w+)(.*)\n/.exec(text);
+  const match = /^\/\/ request (\w+)(.*?)(?: for ([\w.]+))?\n/.exec(text);
   if (match === null) return { text };
   const sizes = Object.fromEntries(
     match[2]!
@@ -34,7 +39,7 @@ function caseOf(text: string): Example {
       .map((pair) => pair.split("="))
       .map(([name, value]) => [name!, Number(value)]),
   );
-  return { text, op: match[1]!, sizes };
+  return { text, op: match[1]!, sizes, ...(match[3] === undefined ? {} : { target: match[3] }) };
 }
 
 describe("essays", () => {
@@ -67,13 +72,13 @@ describe("essays", () => {
     expect(explain("constructor")).toBeUndefined();
   });
 
-  it("cover exactly the codes that the front end reports", () => {
+  it("cover exactly the codes that the compiler reports", () => {
     const folder = new URL("../../compiler/", import.meta.url);
-    const files = readdirSync(folder).filter((name) => /^(check|parser|grammar|instantiate)[\w-]*\.ts$/.test(name));
+    const files = readdirSync(folder).filter((name) => /(?<!-essays)\.ts$/.test(name));
     const used = new Set(
       files.flatMap((name) => {
         const text = readFileSync(new URL(name, folder), "utf8");
-        return [...text.matchAll(/"((?:syntax|limit|name|format|type|shape|op|schedule|size)\/[a-z-]+)"/g)].map(
+        return [...text.matchAll(/"((?:syntax|limit|name|format|type|shape|op|schedule|size|target)\/[a-z-]+)"/g)].map(
           (m) => m[1]!,
         );
       }),
