@@ -48,8 +48,8 @@ export interface EvalKernelResult {
 }
 
 /**
- * Runs a kernel and changes the buffers it writes. Every global buffer must be in `buffers` with its type and length.
- * Mistakes of the kernel are returned, never thrown; after one the contents of the buffers mean nothing.
+ * Runs a kernel that `verifyKernel` accepts, and changes the buffers it writes. Every global buffer must be in `buffers`
+ * with its type and length. Mistakes are returned, never thrown; after one the contents of the buffers mean nothing.
  */
 export function evalKernel(kernel: Kernel, buffers: KernelBuffers, options: EvalKernelOptions = {}): EvalKernelResult {
   const machine: Machine = {
@@ -272,6 +272,7 @@ function runBlock(block: Block, code: Code): void {
   const warps = order === "lowest" ? block.warps : block.warps.toReversed();
   if (!code.blocking) {
     for (const warp of warps) code.run(warp);
+    while (deliverOldest(block));
     return;
   }
   const threads: Thread[] = warps.map((warp) => ({ warp, run: code.run(warp), waits: undefined, done: false }));

@@ -1,6 +1,14 @@
 /** Asynchronous copies: a two-stage pipeline that is right, each of its classic mistakes, mbarrier phases, matrix rows in flight. */
 import { describe, expect, it } from "vitest";
-import { bufferOf, emptyBuffer, evalKernel, evalKernelModes, type KernelBuffers, MODES } from "../../ir/eval-kernel.ts";
+import {
+  bufferOf,
+  bufferToWords,
+  emptyBuffer,
+  evalKernel,
+  evalKernelModes,
+  type KernelBuffers,
+  MODES,
+} from "../../ir/eval-kernel.ts";
 import type { ExprId } from "../../ir/expr.ts";
 import type { Kernel } from "../../ir/kernel.ts";
 import { ROWS } from "../../ir/row-catalogue.ts";
@@ -239,6 +247,22 @@ describe("mbarriers", () => {
     ]);
   });
 
+  it("a copy that nobody waits for is an error", () => {
+    const b = new KernelBuilder({ lanes: 32, warps: 1 });
+    b.input("x", "u32", 64);
+    b.shared("s", "u32", 64);
+    b.shared("bars", "u64", 1);
+    const at = b.access("bars", b.int(0));
+    b.sync("init", "warp", { at, count: b.int(1) });
+    b.sync("expect", "warp", { at, count: b.int(256) });
+    const one = b.exchange("elect", "warp", "bool");
+    b.transfer("bulk", b.access("x", b.int(0)), b.access("s", b.int(0)), 256, { kind: "mbarrier", at }, one);
+    b.sync("arrive", "warp", { at });
+    const buffers = (): KernelBuffers => new Map([["x", emptyBuffer("u32", 64)]]);
+    for (const error of errorsInAllModes(b.done(), buffers))
+      expect(error).toMatch(/^body\[3\].*nobody waited on mbarrier bars\[0\] for this transfer$/);
+  });
+
   it("may be used by other warps only after a barrier", () => {
     const b = new KernelBuilder({ lanes: 32, warps: 2 });
     b.shared("bars", "u64", 1);
@@ -247,6 +271,77 @@ describe("mbarriers", () => {
     b.if(b.op("eq", b.warp(), b.int(1)), "warp", () => b.sync("arrive", "warp", { at }));
     const { errors } = evalKernel(b.done(), new Map());
     expect(errors[0]).toContain("warp 1: no barrier follows the init of mbarrier bars[0] by warp 0");
+  });
+});
+
+type StoreMistake = "fence" | "drain" | "reuse" | "barrier";
+
+/** Lanes fill a shared tile, an elected lane stores it with one bulk copy, lanes fill it again once it was read. */
+function bulkStore(mistake?: StoreMistake): Kernel {
+  const b = new KernelBuilder({ lanes: 32, warps: 2 });
+  b.output("out", "f16", 128);
+  b.shared("tile", "f16", 128);
+  const fill = (value: ExprId): void => {
+    const at = b.e.mul(b.thread(), b.int(2));
+    b.write("tile", at, [b.e.cast(value, "f16"), b.e.cast(b.op("neg", value), "f16")]);
+  };
+  fill(b.thread());
+  if (mistake !== "fence") b.sync("fence", "warp", { proxy: "async" });
+  if (mistake !== "barrier") b.barrier();
+  b.if(b.op("eq", b.warp(), b.int(0)), "warp", () => {
+    const one = b.exchange("elect", "warp", "bool");
+    b.transfer("bulk", b.access("tile", b.int(0)), b.access("out", b.int(0)), 256, { kind: "group" }, one);
+    b.sync("commit", "warp", { proxy: "async" });
+    if (mistake !== "drain" && mistake !== "reuse") b.sync("drain", "warp", { count: b.int(0), proxy: "async" });
+  });
+  b.barrier();
+  if (mistake !== "drain") fill(b.int(0));
+  if (mistake === "reuse") b.sync("drain", "warp", { count: b.int(0), proxy: "async" });
+  return b.done();
+}
+
+describe("bulk stores", () => {
+  const buffers = (): KernelBuffers => new Map([["out", emptyBuffer("f16", 128)]]);
+
+  it("write what lanes wrote", () => {
+    expect(verifyKernel(bulkStore())).toEqual([]);
+    const given = buffers();
+    expect(evalKernelModes(bulkStore(), given).errors).toEqual([]);
+    expect([...given.get("out")!.data]).toEqual(
+      Array.from({ length: 128 }, (_, i) => (i % 2 === 0 ? i / 2 : (1 - i) / 2)),
+    );
+  });
+
+  it.each([
+    ["fence", /reads tile\[0\] asynchronously; no fence async follows the write at body\[0\]/],
+    ["drain", /warp 0 ends with operations that were never drained \(proxy async\)/],
+    ["reuse", /overwrites tile\[\d+\], which body\[3\].then\[1\] \(bulk tile to out, warp\) still reads/],
+    ["barrier", /reads tile\[\d+\], which (nothing has written|warp \d, lane \d+ wrote)/],
+  ] as const)("without %s are wrong in every mode", (mistake, message) => {
+    for (const error of errorsInAllModes(bulkStore(mistake), buffers)) expect(error).toMatch(message);
+  });
+
+  it("keep the bits between buffers of different types", () => {
+    const b = new KernelBuilder({ lanes: 4, warps: 1 });
+    b.input("x", "u32", 16);
+    b.output("out", "f16", 32);
+    b.shared("s", "f16", 32);
+    const [from, to] = [4, 8].map((n) => b.e.mul(b.lane(), b.int(n)));
+    b.cpAsync(b.access("x", from!), b.access("s", to!), 16);
+    b.sync("commit", "warp");
+    b.sync("drain", "warp", { count: b.int(0) });
+    for (const i of [0, 4]) {
+      const at = b.e.add(to!, b.int(i));
+      b.write("out", at, b.readVector("s", at, 4));
+    }
+    const words = Uint32Array.from({ length: 16 }, (_, i) => ((0x3c00 + 17 * i) << 16) | (0x4200 + i));
+    const given = new Map([
+      ["x", bufferOf("u32", words)],
+      ["out", emptyBuffer("f16", 32)],
+    ]);
+    expect(verifyKernel(b.done())).toEqual([]);
+    expect(evalKernelModes(b.done(), given).errors).toEqual([]);
+    expect(bufferToWords(given.get("out")!)).toEqual(words);
   });
 });
 
