@@ -270,14 +270,6 @@ export function formatOf(program: Program, name: string): Format {
   return program.formats.find((format) => format.name === name) ?? evalFault(`no format ${name}`);
 }
 
-/**
- * The element of its field that a region of `decode` points at, for value i of a block: ⌊i · count / block⌋. A use of
- * another element of the same block lies that much further along the region's last axis.
- */
-export function fieldElement(count: number, block: number, i: number): number {
-  return Math.floor((i * count) / block);
-}
-
 function compileDecode(op: OpOf<"decode">, context: OpContext): () => void {
   const { axes, cells, program } = context;
   const format = formatOf(program, op.format);
@@ -307,17 +299,21 @@ function compileDecode(op: OpOf<"decode">, context: OpContext): () => void {
   };
 }
 
-/** Reads one use of a field: the region's element, or another one of the block beside it. */
+/**
+ * Reads one use of a field. Of a field with one element for every value of the block, the region of `decode` is element
+ * i; of another field with several elements, it is the first one. Other elements lie along the region's last axis.
+ */
 function fieldUse(format: Format, cursors: readonly Cursor[], name: string, index: Thunk, i: Thunk): Thunk {
   const n = format.fields.findIndex((field) => field.name === name);
   const field = format.fields[n] ?? evalFault(`format ${format.name} has no field ${name}`);
   const cursor = cursors[n] ?? evalFault(`decode of ${format.name} gives no region for ${name}`);
   if (field.count === 1) return () => readAt(cursor);
+  const perValue = field.scope === "block" && field.count === format.block;
   const last = cursor.tensor.shape.at(-1) ?? 1;
   return () => {
     const wanted = index();
     if (wanted < 0 || wanted >= field.count) evalFault(`${format.name}.${name}[${wanted}] of ${field.count} elements`);
-    const shift = wanted - fieldElement(field.count, format.block, i());
+    const shift = perValue ? wanted - i() : wanted;
     if (shift === 0 || cursor.at < 0) return readAt(cursor);
     const here = cursor.at;
     const along = (here % last) + shift;

@@ -174,7 +174,7 @@ describe("decode", () => {
       input s: i8[n 2, g 6] global
       input q: u4[n 2, k 12] global
       output y: f32[n 2, k 12] global
-      y[n, k] = decode pair(d[n], s[n, k / 2], q[n, k]) at k for n 2, k 12`;
+      y[n, k] = decode pair(d[n], s[n, k / 4 * 2], q[n, k]) at k for n 2, k 12`;
     const table = [0, 0.5, 1, 1.5, 2, 3, 4, 6, -0, -0.5, -1, -1.5, -2, -3, -4, -6];
     const [d, s, q] = [Float64Array.of(0.5, 2), numbers(12), numbers(24, 16, 0)];
     const { y } = run(text, { d, s, q });
