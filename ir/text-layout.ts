@@ -11,10 +11,18 @@ export function extentsText(extents: Extents): string {
     .join(", ");
 }
 
+/** Digits that ⌊coordinate / div⌋ has: `% size` is left out where it changes nothing. */
+export function wholeSize(from: Extents, axis: string, div: number): number {
+  return Math.ceil((Object.hasOwn(from, axis) ? from[axis]! : 0) / div);
+}
+
 /** "address += 4 * (k / 8 % 32)": what a term adds to an output coordinate. */
-function termText(term: Term): string {
-  const from = term.div === 1 ? nameText(term.from) : `${nameText(term.from)} / ${term.div}`;
-  return `${nameText(term.to)} += ${term.stride} * (${from} % ${term.size})`;
+function termText(term: Term, from: Extents): string {
+  const stride = term.stride === 1 ? "" : `${term.stride} * `;
+  const div = term.div === 1 ? "" : ` / ${term.div}`;
+  const size = term.size === wholeSize(from, term.from, term.div) ? "" : ` % ${term.size}`;
+  const digits = `${nameText(term.from)}${div}${size}`;
+  return `${nameText(term.to)} += ${stride}${div === "" && size === "" ? digits : `(${digits})`}`;
 }
 
 /** A layout on one line. */
@@ -22,7 +30,7 @@ export function layoutText(layout: Layout): string {
   switch (layout.kind) {
     case "strided": {
       const clauses = [
-        layout.terms.map(termText).join(", "),
+        layout.terms.map((term) => termText(term, layout.from)).join(", "),
         ...(layout.base === undefined ? [] : [`base ${extentsText(layout.base)}`]),
         ...(layout.wrap === undefined ? [] : [`wrap ${extentsText(layout.wrap)}`]),
       ];

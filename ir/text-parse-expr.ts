@@ -1,19 +1,10 @@
 /** Reads expressions of IR text into a table, exactly as written: nothing folds, every type is computed. */
 import type { Span } from "./diagnostics.ts";
-import {
-  BINARY,
-  type BuiltinName,
-  type Expr,
-  type ExprId,
-  type Exprs,
-  type Op,
-  resultType,
-  TERNARY,
-  UNARY,
-} from "./expr.ts";
-import { bitsOf, isFloat, isInt, isScalar, type Scalar } from "./scalar.ts";
+import { type BuiltinName, type Expr, type ExprId, type Exprs, type Op, resultType } from "./expr.ts";
+import { bitsOf, isInt, isScalar, type Scalar } from "./scalar.ts";
 import type { Cursor, Token } from "./text-cursor.ts";
 import { INFIX, type Interner, makeInterner } from "./text-expr.ts";
+import { ARITY, misfit } from "./verify-expr.ts";
 
 /** What names mean where an expression stands. */
 export interface Meaning {
@@ -65,12 +56,6 @@ export function readDefinitions(reader: ExprReader, meaning: Meaning): void {
 const INFIX_OF: ReadonlyMap<string, readonly [Op, number]> = new Map(
   Object.entries(INFIX).map(([op, [symbol, strength]]) => [symbol, [op as Op, strength] as const]),
 );
-const CALLS: ReadonlyMap<string, number> = new Map<string, number>([
-  ...UNARY.map((op) => [op, 1] as const),
-  ...BINARY.map((op) => [op, 2] as const),
-  ...TERNARY.map((op) => [op, 3] as const),
-]);
-
 export function readExpr(reader: ExprReader, meaning: Meaning, strength = 0): ExprId {
   const { cursor } = reader;
   return cursor.nested(() => {
@@ -96,45 +81,6 @@ function addOp(reader: ExprReader, op: Op, args: readonly ExprId[], at: Token, s
   const wrong = misfit(op, types);
   if (wrong !== undefined) reader.cursor.fail(wrong, at);
   return addExpr(reader, { kind: "op", type: resultType(op, types), op, args }, start);
-}
-
-/** Why an operator does not take arguments of these types; undefined where it does. */
-export function misfit(op: Op, types: readonly Scalar[]): string | undefined {
-  const [a, b, c] = types;
-  const said = `${op} does not take ${types.join(", ")}`;
-  if (a === undefined || types.length !== CALLS.get(op)) return `${op} takes ${CALLS.get(op)} arguments`;
-  switch (op) {
-    case "select":
-      return a === "bool" && b === c ? undefined : said;
-    case "shl":
-    case "shr":
-      return isInt(a) && b !== undefined && isInt(b) ? undefined : said;
-    case "and":
-    case "or":
-    case "xor":
-      return a === b && !isFloat(a) ? undefined : said;
-    case "not":
-      return isFloat(a) ? said : undefined;
-    case "popc":
-      return isInt(a) ? undefined : said;
-    case "f16lo":
-    case "f16hi":
-      return a === "u32" ? undefined : said;
-    case "dot4":
-      return isInt(a) && a === b && bitsOf(a) === 32 && c === "i32" ? undefined : said;
-    case "floor":
-    case "ceil":
-    case "rint":
-    case "sqrt":
-    case "exp2":
-    case "log2":
-      return isFloat(a) ? undefined : said;
-    case "eq":
-    case "ne":
-      return a === b ? undefined : said;
-    default:
-      return a !== "bool" && types.every((type) => type === a) ? undefined : said;
-  }
 }
 
 function readUnary(reader: ExprReader, meaning: Meaning): ExprId {
@@ -225,7 +171,7 @@ function readCall(reader: ExprReader, meaning: Meaning, token: Token): ExprId {
     if (args.length !== 1) cursor.fail("a cast takes one value", token);
     return addExpr(reader, { kind: "cast", type: token.text, of: args[0]! }, token.start);
   }
-  if (!CALLS.has(token.text)) return cursor.fail(`no operator ${token.text}`, token);
+  if (!ARITY.has(token.text)) return cursor.fail(`no operator ${token.text}`, token);
   return addOp(reader, token.text as Op, args, token, token.start);
 }
 

@@ -4,6 +4,7 @@ import type { Encoder, Field, FieldScope, FieldUse, Format } from "./format.ts";
 import type { Axis, Extents, Layout, Term } from "./layout.ts";
 import type { Scalar } from "./scalar.ts";
 import type { Cursor, Token } from "./text-cursor.ts";
+import { wholeSize } from "./text-layout.ts";
 import { addExpr, frozen, type Meaning, makeReader, readDefinitions, readExpr } from "./text-parse-expr.ts";
 
 /** "n 4096, k 128"; may be empty. */
@@ -18,17 +19,19 @@ export function readExtents(cursor: Cursor): Extents {
   return Object.fromEntries(entries);
 }
 
-function readTerm(cursor: Cursor): Term {
+function readTerm(cursor: Cursor, box: Extents): Term {
   const to = cursor.name("an axis");
   cursor.expect("+=");
-  const stride = cursor.integer();
-  cursor.expect("*");
-  cursor.expect("(");
+  let stride = 1;
+  if (cursor.ahead.kind === "number" || cursor.sees("-")) {
+    stride = cursor.integer();
+    cursor.expect("*");
+  }
+  const digits = cursor.accept("(");
   const from = cursor.name("an axis");
-  const div = cursor.accept("/") ? cursor.integer(1) : 1;
-  cursor.expect("%");
-  const size = cursor.integer(1);
-  cursor.expect(")");
+  const div = digits && cursor.accept("/") ? cursor.integer(1) : 1;
+  const size = digits && cursor.accept("%") ? cursor.integer(1) : wholeSize(box, from, div);
+  if (digits) cursor.expect(")");
   return { from, div, size, to, stride };
 }
 
@@ -59,7 +62,7 @@ function readLayoutBody(cursor: Cursor, kind: Layout["kind"]): Layout {
   const boxes = readBoxes(cursor);
   cursor.expect(":");
   if (kind === "table") return { kind, ...boxes, map: readIntegers(cursor) };
-  const terms = cursor.ahead.kind === "name" ? cursor.list(() => readTerm(cursor)) : [];
+  const terms = cursor.ahead.kind === "name" ? cursor.list(() => readTerm(cursor, boxes.from)) : [];
   let [base, wrap]: [Extents | undefined, Extents | undefined] = [undefined, undefined];
   while (cursor.accept(";")) {
     if (cursor.word(["base", "wrap"]) === "base") base = readExtents(cursor);
