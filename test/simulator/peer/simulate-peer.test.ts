@@ -41,10 +41,7 @@ describe("simulatePeer", () => {
   it("takes the published bits of a model known by its name or by its dimensions alone", () => {
     const row = readTable("bitmod/revised-v2.csv").find(
       (r) =>
-        r.accelerator === "ANT" &&
-        r.model === llama._name_or_path &&
-        r.mode!.startsWith("disc") &&
-        r.batch === "4",
+        r.accelerator === "ANT" && r.model === llama._name_or_path && r.mode!.startsWith("disc") && r.batch === "4",
     )!;
     const { _name_or_path, ...nameless } = llama;
     for (const config of [llama, nameless, { ...llama, _name_or_path: "somewhere/renamed" }]) {
