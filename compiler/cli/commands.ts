@@ -15,7 +15,25 @@ export interface CommandSpec {
 
 const JSON_OPTION = ["--json", "one JSON document on stdout instead of text"] as const;
 
+const SOURCES = ["<file...>", ".loom files; - is standard input"] as const;
+
 export const COMMANDS: readonly CommandSpec[] = [
+  {
+    name: "check",
+    about: "report everything that is wrong with .loom files",
+    arguments: [SOURCES],
+    options: [JSON_OPTION],
+    examples: ["check examples/quickstart.loom"],
+    load: () => import("./check.ts"),
+  },
+  {
+    name: "hw",
+    about: "list hardware models, or every number of one with its source",
+    arguments: [["[name]", "a model"]],
+    options: [JSON_OPTION],
+    examples: ["hw", "hw systolic-128"],
+    load: () => import("./hw.ts"),
+  },
   {
     name: "doctor",
     about: "what this machine has: Node, WebGPU, CUDA, clang, browser",

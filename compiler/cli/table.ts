@@ -1,4 +1,5 @@
 /** Tables on a terminal: aligned columns; where they do not fit, the least important ones are left out. */
+import { textWidth } from "../text-width.ts";
 import type { Terminal } from "./terminal.ts";
 
 export interface Column {
@@ -6,21 +7,6 @@ export interface Column {
   readonly align?: "left" | "right";
   /** Columns with the highest number go first when the table is too wide; absent: never. */
   readonly drop?: number;
-}
-
-/** Columns of a character: combining marks take none, wide East Asian characters two. */
-function charWidth(char: string): number {
-  if (/\p{Mn}/u.test(char)) return 0;
-  return /[\u1100-\u115f\u2e80-\ua4cf\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe6f\uff00-\uff60\uffe0-\uffe6]/u.test(char)
-    ? 2
-    : 1;
-}
-
-/** Columns that a text takes. */
-export function textWidth(text: string): number {
-  let width = 0;
-  for (const char of text) width += charWidth(char);
-  return width;
 }
 
 function pad(text: string, width: number, align: "left" | "right"): string {

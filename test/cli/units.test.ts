@@ -5,8 +5,9 @@ import { join } from "node:path";
 import { afterEach, describe, expect, it } from "vitest";
 import { readText, writeFiles } from "../../compiler/cli/files.ts";
 import { parseShape } from "../../compiler/cli/shape.ts";
-import { formatBytes, formatCount, formatSeconds, layOutTable, textWidth } from "../../compiler/cli/table.ts";
+import { formatBytes, formatCount, formatSeconds, layOutTable } from "../../compiler/cli/table.ts";
 import { openTerminal, type Terminal } from "../../compiler/cli/terminal.ts";
+import { textWidth } from "../../compiler/text-width.ts";
 
 function recorded(isTTY = false): { readonly terminal: Terminal; readonly out: string[]; readonly err: string[] } {
   const out: string[] = [];
