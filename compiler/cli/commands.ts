@@ -17,6 +17,11 @@ const JSON_OPTION = ["--json", "one JSON document on stdout instead of text"] as
 
 const SOURCES = ["<file...>", ".loom files; - is standard input"] as const;
 
+const OPERATOR_OPTIONS = [
+  ["--op <name>", "the operator; not needed where there is one"],
+  ["--shape <sizes>", "sizes by name: M=16,N=4096,K=4096"],
+] as const;
+
 export const COMMANDS: readonly CommandSpec[] = [
   {
     name: "check",
@@ -25,6 +30,42 @@ export const COMMANDS: readonly CommandSpec[] = [
     options: [JSON_OPTION],
     examples: ["check examples/quickstart.loom"],
     load: () => import("./check.ts"),
+  },
+  {
+    name: "compile",
+    about: "write the sources, launchers and report of an operator",
+    arguments: [SOURCES],
+    options: [
+      ...OPERATOR_OPTIONS,
+      ["--target <names>", "targets, comma-separated, or all"],
+      ["-o, --out <folder>", "write files here; nothing is written without it"],
+      [
+        "--emit <parts>",
+        "program, kernel, source, host, or the name of a pass; comma-separated (default: source,host)",
+      ],
+      JSON_OPTION,
+    ],
+    examples: [
+      "compile examples/quickstart.loom --op linear_w4a16 --shape M=16,N=4096,K=4096 --target cuda.sm90a -o out",
+      "compile examples/quickstart.loom --op linear_nf4 --shape M=1,N=64,K=64 --target wgsl.p0 --emit tile",
+    ],
+    load: () => import("./compile.ts"),
+  },
+  {
+    name: "targets",
+    about: "list targets and what their tables say",
+    arguments: [],
+    options: [JSON_OPTION],
+    examples: ["targets"],
+    load: () => import("./targets.ts"),
+  },
+  {
+    name: "passes",
+    about: "list the passes in order",
+    arguments: [],
+    options: [JSON_OPTION],
+    examples: ["passes"],
+    load: () => import("./passes.ts"),
   },
   {
     name: "hw",

@@ -1,16 +1,8 @@
 /** Diagnostics of a command: frames for people on stderr, places as data for programs. */
 import type { Diagnostic, Source } from "../../ir/diagnostics.ts";
-import { type Paint, positionOf, renderDiagnostic } from "../render.ts";
-import type { Style, Terminal } from "./terminal.ts";
-
-const STYLES: Readonly<Record<Parameters<Paint>[0], Style>> = {
-  error: "red",
-  warning: "yellow",
-  note: "cyan",
-  frame: "cyan",
-  help: "green",
-  strong: "bold",
-};
+import { renderDiagnostic } from "../../ir/render-diagnostics.ts";
+import { positionOf } from "../../ir/source-text.ts";
+import type { Terminal } from "./terminal.ts";
 
 /** More than this many are counted, not shown. */
 const MAX_SHOWN = 50;
@@ -18,8 +10,8 @@ const MAX_SHOWN = 50;
 /** Prints diagnostics to stderr, with a last line that counts them. */
 export function sayDiagnostics(terminal: Terminal, list: readonly Diagnostic[], sources: readonly Source[]): void {
   if (list.length === 0) return;
-  const paint: Paint = (part, text) => terminal.accent(STYLES[part], text);
-  for (const diagnostic of list.slice(0, MAX_SHOWN)) terminal.say(`${renderDiagnostic(diagnostic, sources, paint)}\n`);
+  for (const diagnostic of list.slice(0, MAX_SHOWN))
+    terminal.say(`${renderDiagnostic(diagnostic, sources, { color: terminal.color.say })}\n`);
   const count = (severity: string): number => list.filter((d) => d.severity === severity).length;
   const parts = (["error", "warning"] as const)
     .map((severity) => ({ severity, n: count(severity) }))

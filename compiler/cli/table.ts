@@ -1,5 +1,5 @@
 /** Tables on a terminal: aligned columns; where they do not fit, the least important ones are left out. */
-import { textWidth } from "../text-width.ts";
+import { columnsOf } from "../../ir/source-text.ts";
 import type { Terminal } from "./terminal.ts";
 
 export interface Column {
@@ -10,7 +10,7 @@ export interface Column {
 }
 
 function pad(text: string, width: number, align: "left" | "right"): string {
-  const space = " ".repeat(Math.max(0, width - textWidth(text)));
+  const space = " ".repeat(Math.max(0, width - columnsOf(text)));
   return align === "right" ? space + text : text + space;
 }
 
@@ -22,7 +22,7 @@ export function layOutTable(
   rows: readonly (readonly string[])[],
   width: number,
 ): readonly string[] {
-  const widths = columns.map((c, i) => Math.max(textWidth(c.title), ...rows.map((r) => textWidth(r[i] ?? ""))));
+  const widths = columns.map((c, i) => Math.max(columnsOf(c.title), ...rows.map((r) => columnsOf(r[i] ?? ""))));
   const kept = new Set(columns.keys());
   const total = (): number => [...kept].reduce((sum, i) => sum + widths[i]! + GAP.length, -GAP.length);
   const droppable = [...columns.keys()]
