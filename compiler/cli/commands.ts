@@ -52,6 +52,20 @@ export const COMMANDS: readonly CommandSpec[] = [
     load: () => import("./compile.ts"),
   },
   {
+    name: "run",
+    about: "run an operator on seeded operands and compare with the oracle",
+    arguments: [SOURCES],
+    options: [
+      ...OPERATOR_OPTIONS,
+      ["--target <name>", "target (default: the best WGSL profile that the device has)"],
+      ["--device <device>", "webgpu, reference (the kernel evaluator), or auto", "auto"],
+      ["--seed <number>", "seed of the operands", "1"],
+      JSON_OPTION,
+    ],
+    examples: ["run examples/quickstart.loom --op linear_w4a16 --shape M=3,N=64,K=256"],
+    load: () => import("./run.ts"),
+  },
+  {
     name: "targets",
     about: "list targets and what their tables say",
     arguments: [],
