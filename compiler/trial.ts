@@ -32,9 +32,7 @@ function sampleTensor(tensor: Tensor, next: () => number): Float64Array {
   }
   // Scales of a checkpoint are small and positive; activations have outliers (one in 64, eight times larger).
   const sample =
-    tensor.origin === undefined
-      ? () => (next() * 2 - 1) * (next() < 1 / 64 ? 8 : 1)
-      : () => 2 ** -7 * (1 + next() * 3);
+    tensor.origin === undefined ? () => (next() * 2 - 1) * (next() < 1 / 64 ? 8 : 1) : () => 2 ** -7 * (1 + next() * 3);
   return Float64Array.from({ length }, () => f16Round(sample()));
 }
 
@@ -99,8 +97,7 @@ export function compareOutput(
   for (let i = 0; i < expected.length; i++) {
     const y = expected[i]!;
     const error = Math.abs(actual[i]! - y);
-    const allowed =
-      bound.relativeToMagnitude * magnitudes[i]! + bound.relativeToResult * Math.abs(y) + bound.absolute;
+    const allowed = bound.relativeToMagnitude * magnitudes[i]! + bound.relativeToResult * Math.abs(y) + bound.absolute;
     if (!(error <= allowed)) outside++;
     if (!(error <= maxError)) maxError = error;
     if (!(error / allowed <= maxOfBound)) [maxOfBound, worst] = [error / allowed, i];

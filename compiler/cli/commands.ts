@@ -32,6 +32,22 @@ export const COMMANDS: readonly CommandSpec[] = [
     load: () => import("./check.ts"),
   },
   {
+    name: "explain",
+    about: "say what a diagnostic means, with a failing and a mended example",
+    arguments: [["[code]", "a code such as name/unknown-format; without one, all codes"]],
+    options: [JSON_OPTION],
+    examples: ["explain", "explain name/unknown-format"],
+    load: () => import("./explain.ts"),
+  },
+  {
+    name: "fmt",
+    about: "rewrite .loom files in their canonical layout",
+    arguments: [SOURCES],
+    options: [["--check", "change nothing; exit 1 where something would change"], JSON_OPTION],
+    examples: ["fmt examples/quickstart.loom", "fmt --check examples/*.loom"],
+    load: () => import("./fmt.ts"),
+  },
+  {
     name: "compile",
     about: "write the sources, launchers and report of an operator",
     arguments: [SOURCES],
@@ -64,6 +80,14 @@ export const COMMANDS: readonly CommandSpec[] = [
     ],
     examples: ["run examples/quickstart.loom --op linear_w4a16 --shape M=3,N=64,K=256"],
     load: () => import("./run.ts"),
+  },
+  {
+    name: "formats",
+    about: "list number formats, their fields and bits per value",
+    arguments: [["[file...]", ".loom files; without one, the standard library"]],
+    options: [JSON_OPTION],
+    examples: ["formats"],
+    load: () => import("./formats.ts"),
   },
   {
     name: "targets",

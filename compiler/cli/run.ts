@@ -60,7 +60,9 @@ async function execute(
 
 function describe(terminal: Terminal, compiled: Compiled, on: string, seconds: number, c: Comparison): void {
   const verdict = c.outside === 0 ? terminal.style("green", "matches") : terminal.style("red", "differs from");
-  terminal.out(`${terminal.style("bold", compiled.report.op)} as ${compiled.target.name} on ${on}: ${verdict} the oracle`);
+  terminal.out(
+    `${terminal.style("bold", compiled.report.op)} as ${compiled.target.name} on ${on}: ${verdict} the oracle`,
+  );
   terminal.out(
     `  ${formatCount(c.elements)} elements, ${c.outside} outside the bound; largest error ${c.maxError.toExponential(2)}, ` +
       `${(c.maxOfBound * 100).toFixed(1)} % of its bound`,
@@ -104,10 +106,24 @@ async function runOn(
   terminal.progress("asking the oracle");
   const oracle = consultOracle(compiled.source, inputs);
   const [id = ""] = Object.keys(outputs);
-  const comparison = compareOutput(outputs[id]!, oracle.values[id]!, oracle.magnitudes[id]!, compiled.report.accumulator);
+  const comparison = compareOutput(
+    outputs[id]!,
+    oracle.values[id]!,
+    oracle.magnitudes[id]!,
+    compiled.report.accumulator,
+  );
   if (options.json) {
     const { op, sizes, accumulator } = compiled.report;
-    const body = { ok: comparison.outside === 0, op, sizes, target: target.name, device: on, seed, seconds, accumulator };
+    const body = {
+      ok: comparison.outside === 0,
+      op,
+      sizes,
+      target: target.name,
+      device: on,
+      seed,
+      seconds,
+      accumulator,
+    };
     printJson(terminal, "bitloom.run/1", { ...body, comparison });
   } else describe(terminal, compiled, on, seconds, comparison);
   return comparison.outside === 0 ? EXIT.ok : EXIT.failed;
