@@ -35,6 +35,7 @@ export async function run(
   for (const [i, path] of paths.entries())
     if (path === "-" && options.check !== true) terminal.out(texts[i]!.replace(/\n$/, ""));
   for (const { path } of changed)
-    if (path !== "-" || options.check === true) terminal.say(`${options.check ? "would reformat" : "reformatted"} ${path}`);
+    if (path !== "-" || options.check === true)
+      terminal.say(`${options.check ? "would reformat" : "reformatted"} ${path}`);
   return failed ? EXIT.failed : EXIT.ok;
 }
