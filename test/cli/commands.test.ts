@@ -2,6 +2,7 @@
 import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { Diagnostics } from "../../ir/diagnostics.ts";
 import { parseProgram } from "../../ir/text-parse.ts";
 import { printProgram } from "../../ir/text-print.ts";
 import { ROOT } from "../meta/sources.ts";
@@ -125,7 +126,8 @@ describe("commands", () => {
       for (const stage of ["instantiate", "outline", "tile", "program"]) {
         const { exit, stdout } = bitloom.run(["compile", QUICKSTART, ...OP, "--target", "wgsl.p0", "--emit", stage]);
         expect(exit).toBe(0);
-        expect(printProgram(parseProgram(stdout)).trimEnd()).toBe(stdout.trimEnd());
+        const program = parseProgram(stdout, new Diagnostics());
+        expect(program && printProgram(program).trimEnd()).toBe(stdout.trimEnd());
       }
       expect(files()).toEqual(before);
     });
@@ -152,7 +154,7 @@ describe("commands", () => {
         const args = ["compile", QUICKSTART, "--op", "linear_w4a16", "--shape", shape, "--target", "wgsl.p0"];
         const { exit, stdout, stderr } = bitloom.run([...args, "-o", "nothing"]);
         expect([exit, stdout]).toEqual([1, ""]);
-        expect(stderr).toMatch(/error\[size\//);
+        expect(stderr).toMatch(/error\[(size|shape)\//);
         expect(existsSync(at("nothing"))).toBe(false);
       },
     );
@@ -202,7 +204,6 @@ describe("commands", () => {
     const document = JSON.parse(stdout);
     expect([exit, document.schema, document.ok]).toEqual([0, "bitloom.run/1", true]);
     expect(document.comparison).toMatchObject({ elements: 24, outside: 0 });
-    expect(document.comparison.maxOfBound).toBeGreaterThan(0);
   });
 
   it("run refuses what does not run on WebGPU", () => {

@@ -57,3 +57,70 @@ export function importsOf(file: File): readonly Import[] {
     return { to: posix.join(posix.dirname(file.path), name), kind: "ours", typeOnly };
   });
 }
+
+/** A position after a literal or comment that starts at `at`. */
+function skipLiteral(text: string, at: number): number {
+  const rest = text.slice(at, at + 2);
+  if (rest === "//") return lineEnd(text, at);
+  if (rest === "/*") return text.indexOf("*/", at + 2) + 2 || text.length;
+  if (text[at] === "`") return skipTemplate(text, at + 1);
+  if (text[at] === "/") return skipRegExp(text, at + 1);
+  for (let i = at + 1; i < text.length; i++) {
+    if (text[i] === "\\") i++;
+    else if (text[i] === text[at] || text[i] === "\n") return i + 1;
+  }
+  return text.length;
+}
+
+function lineEnd(text: string, at: number): number {
+  const end = text.indexOf("\n", at);
+  return end < 0 ? text.length : end;
+}
+
+function skipTemplate(text: string, at: number): number {
+  for (let i = at; i < text.length; i++) {
+    if (text[i] === "\\") i++;
+    else if (text[i] === "`") return i + 1;
+    else if (text[i] === "$" && text[i + 1] === "{") {
+      let depth = 1;
+      for (i += 2; depth > 0 && i < text.length; i++) {
+        if (/["'`]/.test(text[i]!)) i = skipLiteral(text, i) - 1;
+        else if (text[i] === "{") depth++;
+        else if (text[i] === "}") depth--;
+      }
+      i--;
+    }
+  }
+  return text.length;
+}
+
+function skipRegExp(text: string, at: number): number {
+  let inClass = false;
+  for (let i = at; i < text.length && text[i] !== "\n"; i++) {
+    if (text[i] === "\\") i++;
+    else if (text[i] === "[") inClass = true;
+    else if (text[i] === "]") inClass = false;
+    else if (text[i] === "/" && !inClass) return i + 1;
+  }
+  return at;
+}
+
+/** The text with comments, strings, templates and regular expressions cut to nothing. */
+export function codeOf(text: string): string {
+  let code = "";
+  let i = 0;
+  while (i < text.length) {
+    const char = text[i]!;
+    const opens = /["'`]/.test(char) || (char === "/" && /[/*]/.test(text[i + 1] ?? ""));
+    // A slash divides after a name, a number or a closing bracket; elsewhere it opens a regular expression.
+    const opensRegExp = char === "/" && !opens && !/[\w)\]]\s*$/.test(code.slice(-20));
+    if (opens || opensRegExp) {
+      i = skipLiteral(text, i);
+      code += char === "`" || char === '"' ? '""' : "";
+    } else {
+      code += char;
+      i++;
+    }
+  }
+  return code;
+}
