@@ -3,13 +3,16 @@ import { internal } from "../ir/diagnostics.ts";
 import type { Scalar } from "../ir/scalar.ts";
 import { LEVEL, type Text } from "./syntax.ts";
 
+/** Largest finite f32. WGSL refuses digits beyond it, although they would round to it. */
+const MAX_F32 = (2 - 2 ** -23) * 2 ** 127;
+
 /** Shortest decimal digits that round to this f32, with a point or an exponent. */
 export function floatDigits(value: number): string {
   const exact = Math.fround(value);
   let digits = String(exact);
   for (let precision = 1; precision <= 9; precision++) {
     const candidate = exact.toPrecision(precision);
-    if (Math.fround(Number(candidate)) === exact) {
+    if (Math.fround(Number(candidate)) === exact && Math.abs(Number(candidate)) <= MAX_F32) {
       digits = String(Number(candidate));
       break;
     }

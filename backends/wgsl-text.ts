@@ -54,7 +54,7 @@ function literal(value: number, type: Scalar): Text {
 
 /** An infinite constant is a shader-creation error; the largest float takes its place where a maximum begins. */
 function wgslInfinity(): string {
-  return "3.4028235e38f";
+  return "3.4028234663852886e38f";
 }
 
 function cast(from: Scalar, to: Scalar): Form {
