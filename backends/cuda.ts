@@ -16,6 +16,7 @@ interface Architecture {
   /** mbarriers and bulk copies (PTX ISA 8.0: sm_90). */
   readonly asynchronous: boolean;
   readonly rates?: Rates;
+  /** The model that reports use: the nearest that there is. */
   readonly model: string;
 }
 
@@ -47,7 +48,7 @@ const ARCHITECTURES: readonly Architecture[] = [
     sharedBytes: 163 * KIB,
     asynchronous: false,
     rates: A100,
-    model: "a100",
+    model: "a100-sxm",
   },
   {
     sm: "86",
@@ -55,7 +56,7 @@ const ARCHITECTURES: readonly Architecture[] = [
     b1: "native",
     sharedBytes: 99 * KIB,
     asynchronous: false,
-    model: "rtx3090",
+    model: "a100-sxm",
   },
   {
     sm: "89",
@@ -63,7 +64,7 @@ const ARCHITECTURES: readonly Architecture[] = [
     b1: "native",
     sharedBytes: 99 * KIB,
     asynchronous: false,
-    model: "rtx4090",
+    model: "a100-sxm",
   },
   {
     sm: "90a",
@@ -72,7 +73,7 @@ const ARCHITECTURES: readonly Architecture[] = [
     sharedBytes: 227 * KIB,
     asynchronous: true,
     rates: H100,
-    model: "h100",
+    model: "h100-sxm",
   },
   {
     sm: "100a",
@@ -80,7 +81,7 @@ const ARCHITECTURES: readonly Architecture[] = [
     b1: "emulated",
     sharedBytes: 227 * KIB,
     asynchronous: true,
-    model: "b200",
+    model: "h100-sxm",
   },
   {
     sm: "120a",
@@ -88,7 +89,7 @@ const ARCHITECTURES: readonly Architecture[] = [
     b1: "emulated",
     sharedBytes: 99 * KIB,
     asynchronous: true,
-    model: "rtx5090",
+    model: "h100-sxm",
   },
 ];
 

@@ -31,7 +31,8 @@ export function metal(lanes: 4 | 8 | 16 | 32 = 32): Backend {
       gridYZ: 2 ** 31 - 1,
     },
     rules: METAL_RULES,
-    model: "m2",
+    // No model of an Apple GPU has sourced numbers yet.
+    model: "a100-sxm",
     syntax: metalSyntax(),
     emit: (unit) => emitMetal(unit, backend),
   };

@@ -1,5 +1,6 @@
 /** Legalisation: rules that bring expressions into what a language can say, with the same value on every input. */
-import type { Expr, ExprBuilder, ExprId, Op } from "../ir/expr.ts";
+import { bitsFn, castFn, scalarFn } from "../ir/eval-scalar.ts";
+import { type Expr, type ExprBuilder, type ExprId, type Op, operands } from "../ir/expr.ts";
 import type { Rule } from "../ir/rewrite.ts";
 import type { Scalar } from "../ir/scalar.ts";
 
@@ -109,6 +110,33 @@ const INDEX_BY_REMAINDER: Rule = {
   },
 };
 
+/** What an expression over constants is; a language that computes constants itself may refuse one that wraps (WGSL). */
+const FOLD: Rule = {
+  name: "fold-constants",
+  about: "computes what depends on constants only",
+  apply(expr, build) {
+    const value = folded(expr, build);
+    return value === undefined || Number.isNaN(value) ? undefined : build.constant(value, expr.type);
+  },
+};
+
+function folded(expr: Expr, build: ExprBuilder): number | undefined {
+  const args = operands(expr).map((arg) => build.get(arg));
+  const values = args.flatMap((arg) => (arg.kind === "const" ? [arg.value] : []));
+  if (values.length === 0 || values.length < args.length) return undefined;
+  const [a, b, c] = values as [number, number, number];
+  const type = args[0]!.type;
+  if (expr.kind === "cast") return castFn(type, expr.type, "typed")(a);
+  if (expr.kind === "bits") return bitsFn(type, expr.type)(a);
+  if (expr.kind !== "op" || (b === 0 && (expr.op === "div" || expr.op === "mod"))) return undefined;
+  const { arity, fn } = scalarFn(
+    expr.op,
+    args.map((arg) => arg.type),
+    "typed",
+  );
+  return arity === 1 ? fn(a) : arity === 2 ? fn(a, b) : fn(a, b, c);
+}
+
 /** C leaves shifts by the width or more undefined; the IR takes the count modulo the width. */
 const SHIFT_COUNT: Rule = {
   name: "mask-shift-count",
@@ -136,10 +164,10 @@ function knownBelow(build: ExprBuilder, id: ExprId, limit: number): boolean {
 }
 
 /** CUDA: float division and fma are IEEE's; dot4 is an instruction. */
-export const C_RULES: readonly Rule[] = [FUSED_ROUND_QUOTIENT, SHIFT_COUNT];
+export const C_RULES: readonly Rule[] = [FOLD, FUSED_ROUND_QUOTIENT, SHIFT_COUNT];
 
 /** Metal: as CUDA, without dot4. */
-export const METAL_RULES: readonly Rule[] = [FUSED_ROUND_QUOTIENT, EXPAND_DOT4, SHIFT_COUNT];
+export const METAL_RULES: readonly Rule[] = [FOLD, FUSED_ROUND_QUOTIENT, EXPAND_DOT4, SHIFT_COUNT];
 
 /** WGSL without packed dot products. */
-export const WGSL_RULES: readonly Rule[] = [INTEGER_ROUND_QUOTIENT, EXPAND_DOT4, INDEX_BY_REMAINDER];
+export const WGSL_RULES: readonly Rule[] = [FOLD, INTEGER_ROUND_QUOTIENT, EXPAND_DOT4, INDEX_BY_REMAINDER];

@@ -59,7 +59,7 @@ function target(profile: Profile): Backend {
       gridYZ: 65535,
     },
     rules: features.packed ? WGSL_RULES.filter((r) => r.name !== "expand-dot4") : WGSL_RULES,
-    model: "webgpu",
+    model: "h100-sxm",
     syntax: wgslSyntax(features),
     emit: (unit) => emitWebGpu(unit, backend),
   };

@@ -63,3 +63,8 @@ function addedTensors(kernel: Kernel, stmt: Stmt): readonly string[] {
   const tensor = kernel.buffers.find((b) => b.id === stmt.at.buffer)?.tensor;
   return tensor === undefined ? [] : [tensor];
 }
+
+/** Source positions of launcher text, which stems from no source: one entry a line. */
+export function noSpans(text: string): readonly undefined[] {
+  return Array<undefined>(text.split("\n").length - (text.endsWith("\n") ? 1 : 0)).fill(undefined);
+}

@@ -1,6 +1,7 @@
 /** WebGPU's files: one `.wgsl` a kernel and a launcher in TypeScript that stands alone. */
 import { printKernel } from "../print.ts";
 import type { Backend, EmittedFile, Unit } from "../syntax.ts";
+import { noSpans } from "./tensors.ts";
 import { planWebGpu, type WebGpuPlan } from "./webgpu.ts";
 
 /** Sources first, named after the unit (and the kernel where there are several), then the launcher. */
@@ -11,10 +12,7 @@ export function emitWebGpu(unit: Unit, target: Backend): readonly EmittedFile[] 
     return { name: single ? `${unit.name}.wgsl` : `${unit.name}.${kernel.name}.wgsl`, text, lineSpans: lines };
   });
   const launcher = launcherText(planWebGpu(unit, target), target.name, sources);
-  return [
-    ...sources,
-    { name: `${unit.name}.ts`, text: launcher, lineSpans: launcher.split("\n").map(() => undefined) },
-  ];
+  return [...sources, { name: `${unit.name}.ts`, text: launcher, lineSpans: noSpans(launcher) }];
 }
 
 /** The plan without the sources, which the user's own loader fetches. */

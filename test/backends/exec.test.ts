@@ -10,6 +10,7 @@ import type { KernelLaunch, KernelRun } from "../exec/launch.ts";
 import { type BufferArgument, checkMetal, missingToolchain, runMetal } from "../exec/metal.ts";
 import { type Case, cases } from "./kernels.ts";
 import { expectOutputs, prepare } from "./prepare.ts";
+import { randomExpressions } from "./random.ts";
 
 const ACCESS = { read: "read", write: "write", readWrite: "read_write" } as const;
 
@@ -57,6 +58,16 @@ describe.skipIf(missing !== undefined)(
           check(given, target, (launch) => runMetal({ ...launch, lanes }));
         });
       }
+    });
+
+    it("Metal computes random expressions", () => {
+      const target = metal(32);
+      for (let seed = 1; seed <= 2; seed++)
+        check(randomExpressions(32, 40, seed), target, (launch) => runMetal({ ...launch, lanes: 32 }));
+    });
+
+    it("CUDA computes random expressions", () => {
+      for (let seed = 5; seed <= 6; seed++) check(randomExpressions(32, 40, seed), findTarget("cuda.sm80")!, runCuda);
     });
 
     describe("CUDA", () => {

@@ -15,6 +15,7 @@ import { type OpenDevice, openDevice } from "../webgpu.ts";
 import { type Case, cases, words } from "./kernels.ts";
 import { expectOutputs, prepare, unitOf } from "./prepare.ts";
 import { exactRoundQuotient, hardQuotients } from "./quotients.ts";
+import { randomExpressions } from "./random.ts";
 
 /** The WGSL language extension that a profile's text may require. */
 const REQUIRES = /^requires (\w+);/gm;
@@ -125,6 +126,15 @@ describeWith(["vulkan", "swiftshader"], "in Dawn", () => {
       );
       expect(wrong.slice(0, 5)).toEqual([]);
     });
+  });
+
+  it("computes random expressions", async () => {
+    const target = WGSL_TARGETS[0]!;
+    for (let seed = 9; seed <= 11; seed++) {
+      const given = randomExpressions(64, 40, seed);
+      const plan = planWebGpu(unitOf(prepare(given.kernel, target)), target);
+      expectOutputs(given.kernel, given, await runWebGpu(opened().device, plan, given.inputs));
+    }
   });
 
   it("says what is wrong in words", async () => {

@@ -1,0 +1,134 @@
+// Runs twice (metal.3): swiftc -O twice.swift && ./twice DIR [REPEAT]
+// DIR holds <tensor>.bin for every input and receives <tensor>.out.bin for every output; twice.metal lies beside.
+import Foundation
+import Metal
+
+enum Role {
+    case input, output, workspace
+}
+
+struct Tensor {
+    let name: String
+    let bytes: Int
+    let role: Role
+    let zeroed: Bool
+}
+
+struct Kernel {
+    let name: String
+    let grid: MTLSize
+    let threads: Int
+    let bindings: [Int]
+}
+
+let tensors: [Tensor] = [
+    Tensor(name: "x.values", bytes: 256, role: .input, zeroed: false),
+    Tensor(name: "y", bytes: 256, role: .output, zeroed: false),
+    Tensor(name: "sum", bytes: 4, role: .output, zeroed: true),
+    Tensor(name: "work", bytes: 256, role: .workspace, zeroed: false),
+]
+
+let kernels: [Kernel] = [
+    Kernel(name: "double_it", grid: MTLSize(width: 2, height: 1, depth: 1), threads: 32, bindings: [0, 3]),
+    Kernel(name: "add_one", grid: MTLSize(width: 2, height: 1, depth: 1), threads: 32, bindings: [3, 1, 2]),
+]
+
+func fail(_ message: String, _ code: Int32 = 1) -> Never {
+    FileHandle.standardError.write((message + "\n").data(using: .utf8)!)
+    exit(code)
+}
+
+guard CommandLine.arguments.count >= 2 else {
+    fail("usage: twice DIR [REPEAT]", 2)
+}
+let folder = URL(fileURLWithPath: CommandLine.arguments[1])
+let repeatCount = CommandLine.arguments.count > 2 ? Int(CommandLine.arguments[2]) ?? 20 : 20
+guard let device = MTLCreateSystemDefaultDevice(), let queue = device.makeCommandQueue() else {
+    fail("no Metal device")
+}
+
+func compile() throws -> [MTLComputePipelineState] {
+    let source = try String(contentsOfFile: "twice.metal", encoding: .utf8)
+    let options = MTLCompileOptions()
+    // The kernels' rounding is part of their meaning.
+    if #available(macOS 15.0, iOS 18.0, *) {
+        options.mathMode = .safe
+    } else {
+        options.fastMathEnabled = false
+    }
+    let library = try device.makeLibrary(source: source, options: options)
+    return try kernels.map { kernel in
+        guard let function = library.makeFunction(name: kernel.name) else {
+            fail("\(kernel.name): not in twice.metal")
+        }
+        let pipeline = try device.makeComputePipelineState(function: function)
+        guard pipeline.threadExecutionWidth == 32 else {
+            fail("\(kernel.name): SIMD-groups of \(pipeline.threadExecutionWidth) threads, not 32")
+        }
+        guard pipeline.maxTotalThreadsPerThreadgroup >= kernel.threads else {
+            fail("\(kernel.name): at most \(pipeline.maxTotalThreadsPerThreadgroup) threads, not \(kernel.threads)")
+        }
+        return pipeline
+    }
+}
+
+func makeBuffers() throws -> [MTLBuffer] {
+    return try tensors.map { tensor in
+        // Whole vectors of 16 bytes.
+        let size = (tensor.bytes + 15) / 16 * 16
+        guard let buffer = device.makeBuffer(length: size, options: .storageModeShared) else {
+            fail("\(tensor.name): no memory for \(tensor.bytes) bytes")
+        }
+        memset(buffer.contents(), 0, size)
+        if tensor.role == .input {
+            let data = try Data(contentsOf: folder.appendingPathComponent(tensor.name + ".bin"))
+            guard data.count == tensor.bytes else {
+                fail("\(tensor.name).bin: \(data.count) bytes, not \(tensor.bytes)", 3)
+            }
+            data.withUnsafeBytes { bytes in
+                buffer.contents().copyMemory(from: bytes.baseAddress!, byteCount: tensor.bytes)
+            }
+        }
+        return buffer
+    }
+}
+
+func runOnce(_ pipelines: [MTLComputePipelineState], _ buffers: [MTLBuffer]) -> Double {
+    for (tensor, buffer) in zip(tensors, buffers) where tensor.zeroed {
+        memset(buffer.contents(), 0, tensor.bytes)
+    }
+    guard let commands = queue.makeCommandBuffer(), let encoder = commands.makeComputeCommandEncoder() else {
+        fail("no command buffer")
+    }
+    // Dispatches of one encoder run in order: the default dispatch type is serial.
+    for (kernel, pipeline) in zip(kernels, pipelines) {
+        encoder.setComputePipelineState(pipeline)
+        for (index, tensor) in kernel.bindings.enumerated() {
+            encoder.setBuffer(buffers[tensor], offset: 0, index: index)
+        }
+        let threads = MTLSize(width: kernel.threads, height: 1, depth: 1)
+        encoder.dispatchThreadgroups(kernel.grid, threadsPerThreadgroup: threads)
+    }
+    encoder.endEncoding()
+    commands.commit()
+    commands.waitUntilCompleted()
+    if let error = commands.error {
+        fail("run: \(error.localizedDescription)")
+    }
+    return (commands.gpuEndTime - commands.gpuStartTime) * 1e6
+}
+
+do {
+    let pipelines = try compile()
+    let buffers = try makeBuffers()
+    _ = runOnce(pipelines, buffers)
+    for (tensor, buffer) in zip(tensors, buffers) where tensor.role == .output {
+        let data = Data(bytes: buffer.contents(), count: tensor.bytes)
+        try data.write(to: folder.appendingPathComponent(tensor.name + ".out.bin"))
+    }
+    let times = (0..<max(1, repeatCount)).map { _ in runOnce(pipelines, buffers) }.sorted()
+    let median = times[times.count / 2]
+    print("{\"device\":\"\(device.name)\",\"op\":\"twice\",\"target\":\"metal.3\",\"microseconds\":{\"median\":\(median)}}")
+} catch {
+    fail("\(error)")
+}
