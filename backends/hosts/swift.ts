@@ -27,33 +27,33 @@ function program(unit: Unit, target: Backend, tensors: readonly HostTensor[]): s
 import Foundation
 import Metal
 
-enum Role {
+private enum Role {
     case input, output, workspace
 }
 
-struct Tensor {
+private struct Tensor {
     let name: String
     let bytes: Int
     let role: Role
     let zeroed: Bool
 }
 
-struct Kernel {
+private struct Kernel {
     let name: String
     let grid: MTLSize
     let threads: Int
     let bindings: [Int]
 }
 
-let tensors: [Tensor] = [
+private let tensors: [Tensor] = [
 ${rows.join("\n")}
 ]
 
-let kernels: [Kernel] = [
+private let kernels: [Kernel] = [
 ${kernels.join("\n")}
 ]
 
-func fail(_ message: String, _ code: Int32 = 1) -> Never {
+private func fail(_ message: String, _ code: Int32 = 1) -> Never {
     FileHandle.standardError.write((message + "\\n").data(using: .utf8)!)
     exit(code)
 }
@@ -61,13 +61,13 @@ func fail(_ message: String, _ code: Int32 = 1) -> Never {
 guard CommandLine.arguments.count >= 2 else {
     fail("usage: ${unit.name} DIR [REPEAT]", 2)
 }
-let folder = URL(fileURLWithPath: CommandLine.arguments[1])
-let repeatCount = CommandLine.arguments.count > 2 ? Int(CommandLine.arguments[2]) ?? 20 : 20
+private let folder = URL(fileURLWithPath: CommandLine.arguments[1])
+private let repeatCount = CommandLine.arguments.count > 2 ? Int(CommandLine.arguments[2]) ?? 20 : 20
 guard let device = MTLCreateSystemDefaultDevice(), let queue = device.makeCommandQueue() else {
     fail("no Metal device")
 }
 
-func compile() throws -> [MTLComputePipelineState] {
+private func compile() throws -> [MTLComputePipelineState] {
     let source = try String(contentsOfFile: "${unit.name}.metal", encoding: .utf8)
     let options = MTLCompileOptions()
     // The kernels' rounding is part of their meaning.
@@ -92,7 +92,7 @@ func compile() throws -> [MTLComputePipelineState] {
     }
 }
 
-func makeBuffers() throws -> [MTLBuffer] {
+private func makeBuffers() throws -> [MTLBuffer] {
     return try tensors.map { tensor in
         // Whole vectors of 16 bytes.
         let size = (tensor.bytes + 15) / 16 * 16
@@ -113,7 +113,7 @@ func makeBuffers() throws -> [MTLBuffer] {
     }
 }
 
-func runOnce(_ pipelines: [MTLComputePipelineState], _ buffers: [MTLBuffer]) -> Double {
+private func runOnce(_ pipelines: [MTLComputePipelineState], _ buffers: [MTLBuffer]) -> Double {
     for (tensor, buffer) in zip(tensors, buffers) where tensor.zeroed {
         memset(buffer.contents(), 0, tensor.bytes)
     }

@@ -484,6 +484,8 @@ export function scalars(shape: Shape): Case {
     op("and", op("lt", real, f(0)), op("not", op("gt", real, f(-300)))),
     op("eq", op("mod", v, u(3)), u(0)),
   );
+  // Not a constant, so that it is computed where the kernel runs.
+  const hundred = b.cast(op("add", op("and", signed, i(0)), i(100)), "f32");
   const out = output(shape, b);
   const body: Stmt[] = [
     w.read(["v"], "x", thread),
@@ -491,7 +493,7 @@ export function scalars(shape: Shape): Case {
     w.write("shifted", thread, [op("not", shifted)]),
     w.write("dots", thread, [parts]),
     w.write("mixed", thread, [op("select", flag, mixed, op("sqrt", op("abs", real)))]),
-    w.write("halved", thread, [out.of(op("mul", b.bits(op("and", v, u(0x8fffffff)), "f32"), op("exp2", f(100))))]),
+    w.write("halved", thread, [out.of(op("mul", b.bits(op("and", v, u(0x8fffffff)), "f32"), op("exp2", hundred)))]),
     { kind: "atomicAdd", at: { buffer: "total", index: i(0), width: 1 }, values: [op("and", v, u(255))] },
   ];
   const x = words(threads, 8);

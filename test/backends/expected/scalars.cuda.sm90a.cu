@@ -21,6 +21,6 @@ scalars(const unsigned* __restrict__ x,
   dots[thread] = __dp4a(int(v), int(v ^ 0x80ff017fu), 5 - __popc(v));
   const float t2 = float(t0 % 1000 - 3);
   mixed[thread] = (t2 < 0.0f && !(t2 > -300.0f)) || v % 3u == 0u ? fmaf(floorf(t2 / 4.0f), rintf(t2 * 0.5f), fminf(fmaxf(-t2, -7.5f), ceilf(t2 * 0.25f) - (t2 - -1.0f))) : sqrtf(fabsf(t2));
-  halved[thread] = __float2half_rn(__uint_as_float(v & 0x8fffffffu) * exp2f(100.0f));
+  halved[thread] = __float2half_rn(__uint_as_float(v & 0x8fffffffu) * exp2f(float((t0 & 0) + 100)));
   atomicAdd(&total[0], v & 255u);
 }

@@ -25,6 +25,6 @@ kernel void scalars(
   dots[thread_index] = 5 - int(popcount(v)) + (int(v << 24u) >> 24) * (int(t2 << 24u) >> 24) + (int(v << 16u) >> 24) * (int(t2 << 16u) >> 24) + (int(v << 8u) >> 24) * (int(t2 << 8u) >> 24) + (t0 >> 24) * (int(t2) >> 24);
   const float t3 = float(t0 % 1000 - 3);
   mixed[thread_index] = (t3 < 0.0f && !(t3 > -300.0f)) || v % 3u == 0u ? fma(floor(t3 / 4.0f), rint(t3 * 0.5f), min(max(-t3, -7.5f), ceil(t3 * 0.25f) - (t3 - -1.0f))) : sqrt(fabs(t3));
-  halved[thread_index] = half(as_type<float>(v & 0x8fffffffu) * exp2(100.0f));
+  halved[thread_index] = half(as_type<float>(v & 0x8fffffffu) * exp2(float((t0 & 0) + 100)));
   atomic_fetch_add_explicit(reinterpret_cast<device atomic_uint*>(&total[0]), v & 255u, memory_order_relaxed);
 }

@@ -40,6 +40,6 @@ fn scalars(@builtin(local_invocation_index) local_index: u32) {
   dots[thread] = 5 - i32(countOneBits(v)) + (i32(v << 24u) >> 24u) * (i32(t2 << 24u) >> 24u) + (i32(v << 16u) >> 24u) * (i32(t2 << 16u) >> 24u) + (i32(v << 8u) >> 24u) * (i32(t2 << 8u) >> 24u) + (t0 >> 24u) * (i32(t2) >> 24u);
   let t3 = f32(t0 % 1000 - 3);
   mixed[thread] = select(sqrt(abs(t3)), fma(floor(t3 / 4.0f), round(t3 * 0.5f), min(max(-t3, -7.5f), ceil(t3 * 0.25f) - (t3 - -1.0f))), (t3 < 0.0f && !(t3 > -300.0f)) || v % 3u == 0u);
-  halved[thread] = round_to_half(bitcast<f32>(v & 0x8fffffffu) * exp2(100.0f));
+  halved[thread] = round_to_half(bitcast<f32>(v & 0x8fffffffu) * exp2(f32((t0 & 0) + 100)));
   atomicAdd(&total[0], v & 255u);
 }

@@ -41,6 +41,6 @@ fn scalars(@builtin(local_invocation_index) local_index: u32) {
   dots[thread] = 5 - i32(countOneBits(v)) + dot4I8Packed(v, v ^ 0x80ff017fu);
   let t2 = f32(t0 % 1000 - 3);
   mixed[thread] = select(sqrt(abs(t2)), fma(floor(t2 / 4.0f), round(t2 * 0.5f), min(max(-t2, -7.5f), ceil(t2 * 0.25f) - (t2 - -1.0f))), (t2 < 0.0f && !(t2 > -300.0f)) || v % 3u == 0u);
-  halved[thread] = round_to_half(bitcast<f32>(v & 0x8fffffffu) * exp2(100.0f));
+  halved[thread] = round_to_half(bitcast<f32>(v & 0x8fffffffu) * exp2(f32((t0 & 0) + 100)));
   atomicAdd(&total[0], v & 255u);
 }

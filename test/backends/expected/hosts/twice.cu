@@ -56,8 +56,6 @@ extern "C" cudaError_t twice_launch(const void* x_values, void* y, void* sum, vo
 #include <string>
 #include <vector>
 
-namespace {
-
 struct Tensor {
   const char* name;
   size_t bytes;
@@ -65,21 +63,21 @@ struct Tensor {
   bool output;
 };
 
-const Tensor kTensors[] = {
+static const Tensor kTensors[] = {
     {"x.values", 256, true, false},
     {"y", 256, false, true},
     {"sum", 4, false, true},
     {"work", 256, false, false},
 };
-constexpr size_t kCount = sizeof(kTensors) / sizeof(kTensors[0]);
+static constexpr size_t kCount = sizeof(kTensors) / sizeof(kTensors[0]);
 
-void check(cudaError_t error, const char* what) {
+static void check(cudaError_t error, const char* what) {
   if (error == cudaSuccess) return;
   std::fprintf(stderr, "%s: %s\n", what, cudaGetErrorString(error));
   std::exit(1);
 }
 
-std::vector<char> load(const std::string& path, size_t bytes) {
+static std::vector<char> load(const std::string& path, size_t bytes) {
   std::vector<char> data(bytes);
   FILE* file = std::fopen(path.c_str(), "rb");
   const bool complete = file != nullptr && std::fread(data.data(), 1, bytes, file) == bytes && std::fgetc(file) == EOF;
@@ -89,7 +87,7 @@ std::vector<char> load(const std::string& path, size_t bytes) {
   std::exit(3);
 }
 
-void save(const std::string& path, const std::vector<char>& data) {
+static void save(const std::string& path, const std::vector<char>& data) {
   FILE* file = std::fopen(path.c_str(), "wb");
   const bool complete = file != nullptr && std::fwrite(data.data(), 1, data.size(), file) == data.size();
   if (file != nullptr && std::fclose(file) == 0 && complete) return;
@@ -97,11 +95,9 @@ void save(const std::string& path, const std::vector<char>& data) {
   std::exit(3);
 }
 
-void launch(void* const* set) {
+static void launch(void* const* set) {
   check(twice_launch(set[0], set[1], set[2], set[3], nullptr), "launch");
 }
-
-}  // namespace
 
 int main(int argc, char** argv) {
   std::string folder;
