@@ -9,7 +9,14 @@ import { build } from "esbuild";
 const out = process.argv[2] ?? "out/bench-cuda";
 const folder = mkdtempSync(join(tmpdir(), "bitloom-"));
 const bundle = join(folder, "generate.mjs");
-await build({ entryPoints: ["bench/cuda/generate.ts"], bundle: true, platform: "node", format: "esm", outfile: bundle, logLevel: "error" });
+await build({
+  entryPoints: ["bench/cuda/generate.ts"],
+  bundle: true,
+  platform: "node",
+  format: "esm",
+  outfile: bundle,
+  logLevel: "error",
+});
 const { generate } = await import(pathToFileURL(bundle).href);
 generate(out, "examples/quickstart.loom");
 rmSync(folder, { recursive: true });
