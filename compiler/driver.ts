@@ -6,9 +6,8 @@ import { type Diagnostics, internal, NO_SPAN, type Source, type Span } from "../
 import type { Kernel } from "../ir/kernel.ts";
 import type { Program } from "../ir/program.ts";
 
-const verifyProgram = (_: Program): readonly string[] => [];
-
 import { verifyKernel } from "../ir/verify-kernel.ts";
+import { verifyProgram } from "../ir/verify-program.ts";
 import { check } from "./check.ts";
 import { choose } from "./choose.ts";
 import { type CompileReport, reportOf } from "./compile-report.ts";
@@ -66,7 +65,8 @@ export function compile(
   };
   const algebra = runPasses(source, ALGEBRA, unscheduled, verifyProgram);
   const written = module.schedules.find((s) => s.op === request.op && findTarget(s.target)?.name === target.name);
-  const schedule = choose(algebra.result, target, asked, written?.span ?? at, diagnostics);
+  const place = written?.row?.span ?? written?.contract?.span ?? written?.span ?? at;
+  const schedule = choose(algebra.result, target, asked, place, diagnostics);
   if (schedule === undefined) return undefined;
 
   const context: PassContext = { target, schedule };

@@ -54,7 +54,7 @@ export interface Trial {
 /** Random operands with the result in real arithmetic; magnitudes by the same oracle on absolute values. */
 export function trialOf(made: Compiled, seed = 11): Trial {
   const inputs = randomInputs(made.source, seed);
-  const { y: expected, "xq.q": codes } = evalProgram(made.source, inputs, { arithmetic: "real" });
+  const { y: expected, "xq.q": codes } = evalProgram(made.source, inputs, { arithmetic: "real", roundOutputs: false });
   const stored = (t: Tensor): "u32" | "f32" => (t.type === "f32" ? "f32" : "u32");
   const tensors = made.source.tensors.filter((t) => t.role === "input");
   const words = Object.fromEntries(tensors.map((t) => [t.id, toWords(t, inputs[t.id]!, stored(t))]));
