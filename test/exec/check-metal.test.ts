@@ -1,6 +1,7 @@
 /** The static check of Metal text: what it accepts, and one text for each thing that it rejects. */
-import { describe, expect, it } from "vitest";
-import { checkMetal, missingToolchain } from "./metal.ts";
+import { expect, it } from "vitest";
+import { describeWith } from "../tools.ts";
+import { checkMetal } from "./metal.ts";
 
 const HEAD = "#include <metal_stdlib>\nusing namespace metal;\n";
 const codes = (body: string): readonly string[] => checkMetal(HEAD + body).map((d) => `${d.code}:${d.line}`);
@@ -10,8 +11,7 @@ const inKernel = (body: string): readonly string[] =>
 ${body}
 }`);
 
-const missing = missingToolchain();
-describe.skipIf(missing !== undefined)(`checkMetal${missing === undefined ? "" : ` (skipped: ${missing})`}`, () => {
+describeWith(["clang-16"], "checkMetal", () => {
   it("accepts what a printer of Metal should write", () => {
     const text = `${HEAD}
 constant float table[4] = {0.0f, 1.0f, 2.0f, -1.0f};

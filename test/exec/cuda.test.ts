@@ -1,13 +1,7 @@
 /** CUDA text on the processor: values against their definitions, and kernels with one fault each. */
-import { describe, expect, it } from "vitest";
-import {
-  type BufferArgument,
-  type CudaLaunch,
-  type KernelRun,
-  missingToolchain,
-  runCuda,
-  type Schedule,
-} from "./cuda.ts";
+import { expect, it } from "vitest";
+import { describeWith } from "../tools.ts";
+import { type BufferArgument, type CudaLaunch, type KernelRun, runCuda, type Schedule } from "./cuda.ts";
 
 const SCHEDULES: readonly Schedule[] = ["forward", "reverse", "random"];
 const HEAD = "#include <cuda_fp16.h>\n#include <cstdint>\n";
@@ -44,8 +38,7 @@ function runBody(body: string, options: Partial<CudaLaunch> & { count?: number }
   });
 }
 
-const missing = missingToolchain();
-describe.skipIf(missing !== undefined)(`runCuda${missing === undefined ? "" : ` (skipped: ${missing})`}`, () => {
+describeWith(["clang-16"], "runCuda", () => {
   it("computes an int8 by int4 product with vector loads, dp4a and shuffles", () => {
     const text = `${HEAD}
 __device__ __forceinline__ int spread(uint32_t codes) { return __byte_perm(codes & 0x0f0f0f0fu, 0, 0x3210) - 0x08080808; }

@@ -1,9 +1,8 @@
 /** Executes CUDA C++ that uses no PTX on the processor, with the same checks as Metal text. */
-import { type KernelLaunch, type KernelRun, launchKernel } from "./launch.ts";
-import { blankComments, readSignatures, rewriteShared, type Signature } from "./source.ts";
+import { type KernelLaunch, type KernelRun, launchKernel, translationUnit } from "./launch.ts";
+import { blankComments, type Parameter, readSignatures, rewriteShared, type Signature } from "./source.ts";
 
 export type { BufferArgument, KernelError, KernelRun, Schedule } from "./launch.ts";
-export { missingToolchain } from "./toolchain.ts";
 
 export interface CudaLaunch extends KernelLaunch {
   /** Bytes of `extern __shared__` memory; default 0. */
@@ -22,8 +21,15 @@ const UNSUPPORTED: readonly (readonly [pattern: RegExp, what: string])[] = [
   [/\bnvcuda\b|\bwmma\b/, "matrix fragments run only on a GPU"],
 ];
 
-/** The translation unit: the text with its `__shared__` arrays made shared, and an entry point that calls the kernel. */
-function translate(blanked: string, { name, parameters }: Signature): string {
+/** The C++ expression that the entry point passes for one parameter. */
+function argument({ type }: Parameter, index: number): string {
+  const plain = type.replace(/\b__restrict__\b|\b__restrict\b|\b__grid_constant__\b/g, "").trim();
+  if (plain.endsWith("*")) return `(${plain})buffers[${index}]`;
+  return `*(const ${plain.replace(/\bconst\b/, "")}*)buffers[${index}]`;
+}
+
+/** The translation unit: the text with its `__shared__` arrays made shared, and an entry point that calls its kernels. */
+function translate(blanked: string, signatures: readonly Signature[]): string {
   let slot = 0;
   const dynamic = blanked.replace(
     /\bextern\s+__shared__\s+(?:__align__\s*\([^)]*\)\s*|alignas\s*\([^)]*\)\s*)?([\w\s:]+?)\s+(\w+)\s*\[\s*\]/g,
@@ -38,25 +44,21 @@ function translate(blanked: string, { name, parameters }: Signature): string {
       })
       .join(" "),
   );
-  const list = parameters.map(({ type }, i) => {
-    const plain = type.replace(/\b__restrict__\b|\b__restrict\b|\b__grid_constant__\b/g, "").trim();
-    return plain.endsWith("*") ? `(${plain})buffers[${i}]` : `*(const ${plain.replace(/\bconst\b/, "")}*)buffers[${i}]`;
-  });
-  return `#include "cuda_shim.h"\n#line 1 "${FILE}"\n${body}\n#line 1 "entry"
-extern "C" void bitloom_entry(void* const* buffers) { ${name}(${list.join(", ")}); }\n`;
+  const calls = signatures.map(({ name, parameters }) => `${name}(${parameters.map(argument).join(", ")})`);
+  return translationUnit("cuda_shim.h", FILE, body, calls);
 }
 
 /** Runs one `__global__` function of the text over the whole grid. Throws on text that clang rejects or that needs a GPU. */
 export function runCuda(launch: CudaLaunch): KernelRun {
   const blanked = blankComments(launch.text);
   for (const [pattern, what] of UNSUPPORTED) if (pattern.test(blanked)) throw new Error(what);
-  const signature = readSignatures(blanked, "__global__").find((s) => s.name === launch.kernel);
-  if (signature === undefined) throw new Error(`the text has no kernel "${launch.kernel}"`);
-  if (launch.buffers.length !== signature.parameters.length)
-    throw new Error(
-      `${launch.kernel} has ${signature.parameters.length} parameters, the launch ${launch.buffers.length}`,
-    );
-  const source = translate(blanked, signature);
+  const signatures = readSignatures(blanked, "__global__");
+  const index = signatures.findIndex((s) => s.name === launch.kernel);
+  const count = signatures[index]?.parameters.length;
+  if (count === undefined) throw new Error(`the text has no kernel "${launch.kernel}"`);
+  if (launch.buffers.length !== count)
+    throw new Error(`${launch.kernel} has ${count} parameters, the launch ${launch.buffers.length}`);
   const dynamicSharedBytes = launch.dynamicSharedBytes ?? 0;
-  return launchKernel(launch, source, { standard: "c++17", file: FILE, lanes: WARP, dynamicSharedBytes });
+  const options = { standard: "c++17", file: FILE, lanes: WARP, dynamicSharedBytes, index };
+  return launchKernel(launch, translate(blanked, signatures), options);
 }

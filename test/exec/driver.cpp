@@ -1,6 +1,6 @@
 // The program around one kernel: reads a launch from standard input, runs it, writes findings and outputs.
 //
-// Input: one line `gx gy gz tx ty tz lanes schedule seed sharedBytes buffers`, one line `name bytes elementBytes access`
+// Input: one line `gx gy gz tx ty tz lanes schedule seed sharedBytes kernel buffers`, one line `name bytes elementBytes access`
 // for each buffer, then the contents in that order. Output: the findings' length in bytes and `complete`, a line; the
 // findings as JSON; then the contents of every buffer that is not read-only.
 #include "runtime.h"
@@ -48,8 +48,8 @@ void readExactly(char* to, u64 bytes) {
 
 void readLaunch() {
   Launch& l = launch;
-  if (scanf("%u %u %u %u %u %u %u %u %lu %lu %u", &l.grid.x, &l.grid.y, &l.grid.z, &l.threads.x, &l.threads.y, &l.threads.z,
-            &l.lanes, &l.schedule, &l.seed, &l.dynamicSharedBytes, &bufferCount) != 11)
+  if (scanf("%u %u %u %u %u %u %u %u %lu %lu %u %u", &l.grid.x, &l.grid.y, &l.grid.z, &l.threads.x, &l.threads.y, &l.threads.z,
+            &l.lanes, &l.schedule, &l.seed, &l.dynamicSharedBytes, &l.kernel, &bufferCount) != 12)
     _exit(3);
   for (u32 i = 0; i < bufferCount; i++)
     if (scanf("%63s %lu %u %u", buffers[i].name, &buffers[i].bytes, &buffers[i].elementBytes, &buffers[i].access) != 4)

@@ -56,10 +56,24 @@ interface Finding {
 const ACCESS = { read: 0, write: 1, read_write: 2 } as const;
 const SCHEDULE = { forward: 0, reverse: 1, random: 2 } as const;
 
-function encodeLaunch(launch: KernelLaunch, lanes: number, dynamicSharedBytes: number): Buffer {
+/** What the two languages add to a launch. */
+export interface LaunchOptions {
+  /** C++ standard that the text is written in. */
+  readonly standard: string;
+  /** Name of the kernel text in line directives. */
+  readonly file: string;
+  readonly lanes: number;
+  readonly dynamicSharedBytes: number;
+  /** Index of the kernel among those of the text. */
+  readonly index: number;
+}
+
+function encodeLaunch(launch: KernelLaunch, { lanes, dynamicSharedBytes, index }: LaunchOptions): Buffer {
   const { grid, threads, buffers } = launch;
   const schedule = SCHEDULE[launch.schedule ?? "forward"];
-  const head = [...grid, ...threads, lanes, schedule, launch.seed ?? 1, dynamicSharedBytes, buffers.length].join(" ");
+  const head = [...grid, ...threads, lanes, schedule, launch.seed ?? 1, dynamicSharedBytes, index, buffers.length].join(
+    " ",
+  );
   const rows = buffers.map(
     (b) => `${b.name} ${b.data.byteLength} ${Math.ceil(bitsOf(b.type) / 8)} ${ACCESS[b.access]}`,
   );
@@ -76,24 +90,27 @@ function checkLaunch(launch: KernelLaunch, lanes: number): void {
     if (!/^\w[\w.]{0,62}$/.test(name)) throw new Error(`bad buffer name "${name}"`);
 }
 
-/** Compiles `source` (C++ whose kernel text calls itself `file` in line directives) and runs it; throws on text that clang rejects. */
-export function launchKernel(
-  launch: KernelLaunch,
-  source: string,
-  options: {
-    readonly standard: string;
-    readonly file: string;
-    readonly lanes: number;
-    readonly dynamicSharedBytes: number;
-  },
-): KernelRun {
+/**
+ * The translation unit: shims, the kernel text in a section of its own (so that the runtime can tell its code from the
+ * shims'), and an entry point with one call for each kernel of the text.
+ */
+export function translationUnit(shim: string, file: string, text: string, calls: readonly string[]): string {
+  const cases = calls.map((call, i) => `case ${i}: ${call}; break;`).join(" ");
+  return `#include <${shim}>
+#pragma clang section text="bitloom_kernel"
+#line 1 "${file}"
+${text}
+#pragma clang section text=""
+#line 1 "entry"
+extern "C" void bitloom_entry(unsigned kernel_, void* const* buffers) { switch (kernel_) { ${cases} } }
+`;
+}
+
+/** Compiles `source`, C++ with `bitloom_entry`, and runs one of its kernels; throws on text that clang rejects. */
+export function launchKernel(launch: KernelLaunch, source: string, options: LaunchOptions): KernelRun {
   checkLaunch(launch, options.lanes);
-  const program = compileKernel(source, options.standard, launch.checks ?? "all");
-  const output = execute(
-    program,
-    encodeLaunch(launch, options.lanes, options.dynamicSharedBytes),
-    launch.timeoutMs ?? 60_000,
-  );
+  const program = compileKernel(source, options.file, options.standard, launch.checks ?? "all");
+  const output = execute(program, encodeLaunch(launch, options), launch.timeoutMs ?? 60_000);
   const headEnd = output.indexOf(0x0a);
   const [length = 0, complete = 0] = output.subarray(0, headEnd).toString().split(" ").map(Number);
   const dataStart = headEnd + 1 + length;

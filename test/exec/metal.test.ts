@@ -1,6 +1,7 @@
 /** Metal text on the processor: values against oracles, the race detector against its definition, one fault a kernel. */
-import { describe, expect, it } from "vitest";
-import { type BufferArgument, checkMetal, type KernelRun, missingToolchain, runMetal, type Schedule } from "./metal.ts";
+import { expect, it } from "vitest";
+import { describeWith } from "../tools.ts";
+import { type BufferArgument, checkMetal, type KernelRun, runMetal, type Schedule } from "./metal.ts";
 
 const HEAD = "#include <metal_stdlib>\nusing namespace metal;\n";
 const SCHEDULES: readonly Schedule[] = ["forward", "reverse", "random"];
@@ -80,8 +81,7 @@ kernel void gemv(device const uint4* w [[buffer(0)]], device const half* scale [
   if (lane == 0) y[row] = acc;
 }`;
 
-const missing = missingToolchain();
-describe.skipIf(missing !== undefined)(`runMetal${missing === undefined ? "" : ` (skipped: ${missing})`}`, () => {
+describeWith(["clang-16"], "runMetal", () => {
   it.each([8, 32])("computes an int4 GEMV at SIMD width %i under every schedule", (lanes) => {
     const [n, k] = [7, 256];
     const codes = new Uint32Array((n * k) / 8).map((_, i) => Math.imul(i + 1, 0x9e3779b1));

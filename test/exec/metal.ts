@@ -1,10 +1,9 @@
 /** Executes Metal text on the processor, thread by thread, and reports races, divergence and wild or unset memory. */
-import { type KernelLaunch, type KernelRun, launchKernel } from "./launch.ts";
+import { type KernelLaunch, type KernelRun, launchKernel, translationUnit } from "./launch.ts";
 import { blankComments, type Parameter, readSignatures, rewriteShared, type Signature } from "./source.ts";
 
 export { checkMetal, type MetalDiagnostic } from "./check-metal.ts";
 export type { BufferArgument, KernelError, KernelRun, Schedule } from "./launch.ts";
-export { missingToolchain } from "./toolchain.ts";
 
 export interface MetalLaunch extends KernelLaunch {
   /** Threads of a SIMD-group: a power of two from 4 to 64; Apple's GPUs have 32. */
@@ -43,22 +42,24 @@ function argument({ type, name, attribute }: Parameter): string {
   return `metal::Builtin<${type.replace(/\bconst\b/, "")}>::of(${builtin})`;
 }
 
-/** The translation unit: the text with its threadgroup arrays made shared, and an entry point that calls the kernel. */
-function translate(text: string, { name, parameters }: Signature): string {
+/** The translation unit: the text with its threadgroup arrays made shared, and an entry point that calls its kernels. */
+function translate(blanked: string, signatures: readonly Signature[]): string {
   let slot = 0;
-  const body = rewriteShared(blankComments(text), "threadgroup", (declarations) =>
+  const body = rewriteShared(blanked, "threadgroup", (declarations) =>
     declarations
       .map((d) => `auto& ${d.name} = bitloom::shared<${d.type} ${d.dimensions}>(${slot++}, "${d.name}");`)
       .join(" "),
   );
-  const call = `${name}(${parameters.map(argument).join(", ")});`;
-  return `#line 1 "${FILE}"\n${body}\n#line 1 "entry"\nextern "C" void bitloom_entry(void* const* buffers) { ${call} }\n`;
+  const calls = signatures.map(({ name, parameters }) => `${name}(${parameters.map(argument).join(", ")})`);
+  return translationUnit("metal_stdlib", FILE, body, calls);
 }
 
 /** Runs one kernel of the text over the whole grid. Throws on text that clang rejects or that has no such kernel. */
 export function runMetal(launch: MetalLaunch): KernelRun {
-  const signature = readSignatures(blankComments(launch.text), "kernel").find((s) => s.name === launch.kernel);
-  if (signature === undefined) throw new Error(`the text has no kernel "${launch.kernel}"`);
-  const source = translate(launch.text, signature);
-  return launchKernel(launch, source, { standard: "c++14", file: FILE, lanes: launch.lanes, dynamicSharedBytes: 0 });
+  const blanked = blankComments(launch.text);
+  const signatures = readSignatures(blanked, "kernel");
+  const index = signatures.findIndex((s) => s.name === launch.kernel);
+  if (index < 0) throw new Error(`the text has no kernel "${launch.kernel}"`);
+  const options = { standard: "c++14", file: FILE, lanes: launch.lanes, dynamicSharedBytes: 0, index };
+  return launchKernel(launch, translate(blanked, signatures), options);
 }

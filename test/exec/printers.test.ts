@@ -1,5 +1,5 @@
 /** The texts that our printers emit, executed: right values, and no race, divergence or wild access under any schedule. */
-import { describe, expect, it } from "vitest";
+import { expect, it } from "vitest";
 import { findTarget, printKernel } from "../../backends/index.ts";
 import { metal } from "../../backends/metal.ts";
 import type { Backend } from "../../backends/syntax.ts";
@@ -7,8 +7,9 @@ import type { Kernel } from "../../ir/kernel.ts";
 import { bitsOf } from "../../ir/scalar.ts";
 import { type Case, cases } from "../backends/kernels.ts";
 import { expectOutputs, prepare } from "../backends/prepare.ts";
+import { describeWith } from "../tools.ts";
 import { runCuda } from "./cuda.ts";
-import { type BufferArgument, checkMetal, type KernelRun, missingToolchain, runMetal, type Schedule } from "./metal.ts";
+import { type BufferArgument, checkMetal, type KernelRun, runMetal, type Schedule } from "./metal.ts";
 
 const SCHEDULES: readonly Schedule[] = ["forward", "reverse", "random"];
 
@@ -43,12 +44,11 @@ function expectCase(given: Case, target: Backend, run: (kernel: Kernel, schedule
   }
 }
 
-const missing = missingToolchain();
-const title = (name: string): string => (missing === undefined ? name : `${name} (skipped: ${missing})`);
-
-describe.skipIf(missing !== undefined).each([8, 32] as const)(title("Metal text at SIMD width %i"), (lanes) => {
-  const target = metal(lanes);
-  it.each(cases(target).map((c) => [c.kernel.name, c] as const))("%s", (_, given) => {
+describeWith(["clang-16"], "Metal text", () => {
+  const widths = [8, 32] as const;
+  const table = widths.flatMap((lanes) => cases(metal(lanes)).map((c) => [c.kernel.name, lanes, c] as const));
+  it.each(table)("%s at SIMD width %i", (_, lanes, given) => {
+    const target = metal(lanes);
     const { text } = printKernel(prepare(given.kernel, target), target);
     expect(checkMetal(text)).toEqual([]);
     expectCase(given, target, (kernel, schedule) =>
@@ -65,7 +65,7 @@ describe.skipIf(missing !== undefined).each([8, 32] as const)(title("Metal text 
   });
 });
 
-describe.skipIf(missing !== undefined)(title("CUDA text"), () => {
+describeWith(["clang-16"], "CUDA text", () => {
   const target = findTarget("cuda.sm80") as Backend;
   const plain = cases(target).filter((c) => !/\basm\b/.test(printKernel(prepare(c.kernel, target), target).text));
   it.each(plain.map((c) => [c.kernel.name, c] as const))("%s", (_, given) => {
@@ -83,7 +83,7 @@ describe.skipIf(missing !== undefined)(title("CUDA text"), () => {
   });
 });
 
-describe.skipIf(missing !== undefined)(title("Barriers of printed Metal text"), () => {
+describeWith(["clang-16"], "Barriers of printed Metal text", () => {
   it("are necessary, but for two that a barrier for an array of another type makes idle", () => {
     const target = metal(8);
     const given = cases(target).find((c) => c.kernel.name === "reductions") as Case;

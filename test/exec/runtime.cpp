@@ -223,7 +223,7 @@ void leave() {
 
 void startFiber() {
   quiet = false;
-  bitloom_entry(bitloom_buffers);
+  bitloom_entry(launch.kernel, bitloom_buffers);
   leave();
   __builtin_unreachable();
 }

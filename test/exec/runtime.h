@@ -35,6 +35,7 @@ struct Launch {
   u32 schedule;  // 0 forward, 1 reverse, 2 random
   u64 seed;
   u64 dynamicSharedBytes;
+  u32 kernel;  // index among the kernels of the text
 };
 
 extern Launch launch;
@@ -56,5 +57,6 @@ void runGrid();
 
 }  // namespace bitloom
 
-extern "C" void bitloom_entry(void* const* buffers);
+/// Compiled with the kernel text: runs one thread of one of its kernels.
+extern "C" void bitloom_entry(bitloom::u32 kernel, void* const* buffers);
 extern void* bitloom_buffers[64];

@@ -234,7 +234,22 @@ void reportUndefined(const char* kind, const char* what, const void* data, u64 p
 }  // namespace bitloom
 
 using bitloom::u64;
-#define BITLOOM_PC reinterpret_cast<u64>(__builtin_return_address(0))
+
+extern "C" char __start_bitloom_kernel[], __stop_bitloom_kernel[];
+
+/// Where in the kernel text the caller of a hook is, or was when it called the shim that calls the hook.
+[[gnu::always_inline]] static inline u64 kernelPc(void* const* frame, u64 pc) {
+  const u64 start = reinterpret_cast<u64>(__start_bitloom_kernel), stop = reinterpret_cast<u64>(__stop_bitloom_kernel);
+  const u64 stack = reinterpret_cast<u64>(bitloom::running.stack);
+  for (u64 at = pc; !bitloom::quiet; at = reinterpret_cast<u64>(frame[1])) {
+    if (at - start < stop - start) return at;
+    frame = static_cast<void* const*>(frame[0]);
+    if (reinterpret_cast<u64>(frame) - stack >= bitloom::kStackBytes - 16) break;
+  }
+  return pc;
+}
+#define BITLOOM_PC \
+  kernelPc(static_cast<void* const*>(__builtin_frame_address(0)), reinterpret_cast<u64>(__builtin_return_address(0)))
 
 extern "C" {
 void __tsan_init() {}
