@@ -2,7 +2,7 @@
 import { internal } from "../ir/diagnostics.ts";
 import type { Kernel } from "../ir/kernel.ts";
 import { isFloat, type Scalar } from "../ir/scalar.ts";
-import { absent, C_OPS, C_RESERVED, cDeclarations, convert, cVector, LOGICAL, nonZero, remainder } from "./c-family.ts";
+import { C_OPS, C_RESERVED, cDeclarations, convert, cVector, LOGICAL, nonZero, remainder } from "./c-family.ts";
 import { ROW_TEXTS, rowHelpers } from "./cuda-rows.ts";
 import { shapeNote, sharedLayout } from "./memory.ts";
 import { floatDigits, floatLiteral, intLiteral, noLiteral, wordDigits } from "./print-literal.ts";
@@ -211,6 +211,21 @@ const HALVES = {
 }`,
 };
 
+const ROUND_QUOTIENT = `// The integer nearest to a / b in real arithmetic, ties to even; b > 0, |a / b| <= 2^15, 18 significant bits each.
+__device__ __forceinline__ float round_quotient(float a, float b) {
+  // Wrong by one at most, even if the division is off by some ulp. The remainder is exact and tells.
+  const float q = rintf(a / b);
+  const float twice = 2.0f * fmaf(-q, b, a);
+  const bool odd = (__float2int_rz(q) & 1) != 0;
+  if (twice > b || (twice == b && odd)) {
+    return q + 1.0f;
+  }
+  if (twice < -b || (twice == -b && odd)) {
+    return q - 1.0f;
+  }
+  return q;
+}`;
+
 const asHelpers = (texts: Readonly<Record<string, string>>): Syntax["helpers"] =>
   Object.fromEntries(Object.entries(texts).map(([name, text]) => [name, () => text]));
 
@@ -261,7 +276,7 @@ export function cudaSyntax(asynchronous: boolean): Syntax {
       f16lo: call("half_lo", 1),
       f16hi: call("half_hi", 1),
       dot4: { ...call("__dp4a", 3), as: ["i32", "i32", "i32"] },
-      roundQuotient: absent("roundQuotient"),
+      roundQuotient: call("round_quotient", 2),
     },
     logical: LOGICAL,
     cast,
@@ -298,6 +313,7 @@ export function cudaSyntax(asynchronous: boolean): Syntax {
       ...asHelpers(HALVES),
       ...asHelpers(MBARRIER),
       ...rowHelpers(),
+      round_quotient: () => ROUND_QUOTIENT,
       cp_async: () => CP_ASYNC,
       shared_address: () => SHARED_ADDRESS,
     },

@@ -74,6 +74,21 @@ float2 float4 half2 half4 uchar ushort bfloat atomic simd_sum simd_max as_type f
 buffer access visible stage_in`.split(/\s+/),
 ]);
 
+const ROUND_QUOTIENT = `// The integer nearest to a / b in real arithmetic, ties to even; b > 0, |a / b| <= 2^15, 18 significant bits each.
+static inline float round_quotient(float a, float b) {
+  // Wrong by one at most, even if the division is off by some ulp. The remainder is exact and tells.
+  const float q = rint(a / b);
+  const float twice = 2.0f * fma(-q, b, a);
+  const bool odd = (int(q) & 1) != 0;
+  if (twice > b || (twice == b && odd)) {
+    return q + 1.0f;
+  }
+  if (twice < -b || (twice == -b && odd)) {
+    return q - 1.0f;
+  }
+  return q;
+}`;
+
 const space = (buffer: Buffer): string => (buffer.space === "shared" ? "threadgroup" : "device");
 const constness = (buffer: Buffer): string => (buffer.access === "read" ? "const " : "");
 
@@ -103,7 +118,7 @@ export function metalSyntax(): Syntax {
       f16lo: wrap("float(as_type<half2>($0).x)"),
       f16hi: wrap("float(as_type<half2>($0).y)"),
       dot4: absent("dot4"),
-      roundQuotient: absent("roundQuotient"),
+      roundQuotient: call("round_quotient", 2),
     },
     logical: LOGICAL,
     cast,
@@ -133,7 +148,7 @@ export function metalSyntax(): Syntax {
     },
     transfer: {},
     matrix: {},
-    helpers: {},
+    helpers: { round_quotient: () => ROUND_QUOTIENT },
     parameters: {
       group_index: "uint3 group_index [[threadgroup_position_in_grid]]",
       lane_index: "uint lane_index [[thread_index_in_simdgroup]]",

@@ -82,6 +82,36 @@ fn round_to_half(x: f32) -> f32 {
   return bitcast<f32>(sign | bitcast<u32>(f32(units + u32(up)) * 5.9604645e-8f));
 }`;
 
+/**
+ * In integers, since WGSL's division and fma promise little and compilers may reassociate floats. |a| = A·2^p and
+ * b = B·2^q with 18-bit A and B; the remainder A·2^(p−q+1) − f·2B is exact modulo 2^32, and small.
+ */
+const ROUND_QUOTIENT = `// The integer nearest to a / b in real arithmetic, ties to even; b > 0, |a / b| <= 2^15, 18 significant bits each.
+fn round_quotient(a: f32, b: f32) -> f32 {
+  let a_bits = bitcast<u32>(abs(a));
+  let b_bits = bitcast<u32>(b);
+  let exponent = i32(a_bits >> 23u) - i32(b_bits >> 23u);
+  if (exponent < -1) {
+    return 0.0f;
+  }
+  let numerator = (((a_bits & 0x7fffffu) | 0x800000u) >> 6u) << min(u32(exponent + 1), 31u);
+  let divisor = (((b_bits & 0x7fffffu) | 0x800000u) >> 6u) * 2u;
+  // Wrong by one at most, even if the division is off by some ulp.
+  var whole = u32(floor(abs(a) / b));
+  var rest = i32(numerator - whole * divisor);
+  if (rest < 0) {
+    whole -= 1u;
+    rest += i32(divisor);
+  } else if (rest >= i32(divisor)) {
+    whole += 1u;
+    rest -= i32(divisor);
+  }
+  let twice = 2u * u32(rest);
+  let up = twice > divisor || (twice == divisor && whole % 2u == 1u);
+  let size = f32(whole + u32(up));
+  return select(size, -size, a < 0.0f);
+}`;
+
 const COUNT = [undefined, "u32"] as const;
 
 /**
@@ -227,7 +257,7 @@ export function wgslSyntax(features: WgslFeatures): Syntax {
             as: ["u32", "u32"],
           }
         : absent("dot4"),
-      roundQuotient: absent("roundQuotient"),
+      roundQuotient: call("round_quotient", 2),
     },
     logical: LOGICAL,
     cast,
@@ -259,7 +289,7 @@ export function wgslSyntax(features: WgslFeatures): Syntax {
     },
     transfer: {},
     matrix: {},
-    helpers: { ...helpers, round_to_half: () => ROUND_TO_HALF },
+    helpers: { ...helpers, round_to_half: () => ROUND_TO_HALF, round_quotient: () => ROUND_QUOTIENT },
     parameters: {
       workgroup_id: "@builtin(workgroup_id) workgroup_id: vec3<u32>",
       local_index: "@builtin(local_invocation_index) local_index: u32",

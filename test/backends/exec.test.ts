@@ -8,8 +8,10 @@ import type { Kernel } from "../../ir/kernel.ts";
 import { runCuda } from "../exec/cuda.ts";
 import type { KernelLaunch, KernelRun } from "../exec/launch.ts";
 import { type BufferArgument, checkMetal, missingToolchain, runMetal } from "../exec/metal.ts";
+import { KernelBuilder } from "../ir/kernels.ts";
 import { type Case, cases } from "./kernels.ts";
 import { expectOutputs, prepare } from "./prepare.ts";
+import { exactRoundQuotient, hardQuotients, slopped } from "./quotients.ts";
 import { randomExpressions } from "./random.ts";
 
 const ACCESS = { read: "read", write: "write", readWrite: "read_write" } as const;
@@ -58,6 +60,29 @@ describe.skipIf(missing !== undefined)(
           check(given, target, (launch) => runMetal({ ...launch, lanes }));
         });
       }
+    });
+
+    it.each([-3, 0, 3])("quotients round exactly with a division that is %i half ulps off", (off) => {
+      const pairs = hardQuotients(8192, 13);
+      const b = new KernelBuilder({ name: "quotients", lanes: 32, warps: 4, grid: [pairs.length / 128, 1, 1] });
+      for (const id of ["x", "y"]) b.input(id, "f32", pairs.length);
+      b.output("z", "f32", pairs.length);
+      const at = b.at(b.thread(), [b.group(), 128]);
+      b.write("z", at, b.op("roundQuotient", b.read("x", at), b.read("y", at)));
+      const made = b.done();
+      const kernel = { ...made, buffers: made.buffers.map((x) => ({ ...x, tensor: x.id })) };
+      const inputs = {
+        x: new Uint32Array(Float32Array.from(pairs, ([p]) => p).buffer),
+        y: new Uint32Array(Float32Array.from(pairs, ([, q]) => q).buffer),
+      };
+      const values = pairs.map(([p, q]) => exactRoundQuotient(p, q));
+      const given: Case = { kernel, inputs, outputs: { z: { values, tolerance: 0 } } };
+      const loose = (launch: KernelLaunch): KernelLaunch => {
+        expect(launch.text).toContain("(a / b)");
+        return { ...launch, text: launch.text.replace("(a / b)", `(${slopped("a / b", off)})`) };
+      };
+      check(given, metal(32), (launch) => runMetal({ ...loose(launch), lanes: 32 }));
+      check(given, findTarget("cuda.sm80")!, (launch) => runCuda(loose(launch)));
     });
 
     it("Metal computes random expressions", () => {

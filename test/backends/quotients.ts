@@ -57,3 +57,8 @@ export function hardQuotients(count: number, seed: number): readonly (readonly [
     return [sign * to18((r / 2 ** 32) * b * 2 ** (t % 16)), b];
   });
 }
+
+/** Text of a quotient that is `off` half ulps off, as a language with loose division may compute it. */
+export function slopped(quotient: string, off: number): string {
+  return `(${quotient}) * ${(1 + off * 2 ** -24).toFixed(12)}f`;
+}

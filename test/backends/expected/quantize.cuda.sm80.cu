@@ -8,6 +8,21 @@ __device__ __forceinline__ float half_hi(unsigned word) {
   return __half2float(__ushort_as_half(static_cast<unsigned short>(word >> 16)));
 }
 
+// The integer nearest to a / b in real arithmetic, ties to even; b > 0, |a / b| <= 2^15, 18 significant bits each.
+__device__ __forceinline__ float round_quotient(float a, float b) {
+  // Wrong by one at most, even if the division is off by some ulp. The remainder is exact and tells.
+  const float q = rintf(a / b);
+  const float twice = 2.0f * fmaf(-q, b, a);
+  const bool odd = (__float2int_rz(q) & 1) != 0;
+  if (twice > b || (twice == b && odd)) {
+    return q + 1.0f;
+  }
+  if (twice < -b || (twice == -b && odd)) {
+    return q - 1.0f;
+  }
+  return q;
+}
+
 // 5 × 1 × 1 blocks of 32 threads
 extern "C" __global__ void __launch_bounds__(32)
 quantize(const unsigned* __restrict__ x,
@@ -23,13 +38,7 @@ quantize(const unsigned* __restrict__ x,
     top = fmaxf(top, __shfl_xor_sync(0xffffffffu, top, rung));
   }
   const float m = top == 0.0f ? 1.0f : top;
-  const float t0 = x_2 * 127.0f;
-  const float t1 = rintf(t0 / m);
-  const float t2 = fmaf(-t1, m, t0);
-  const float t3 = t2 + t2;
-  const bool t4 = (__float2int_rz(t1) & 1) != 0;
-  const float t5 = -m;
-  const unsigned code = unsigned(__float2int_rz(t1 + (t3 > m || (t3 == m && t4) ? 1.0f : (t3 < t5 || (t3 == t5 && t4) ? -1.0f : 0.0f))));
+  const unsigned code = unsigned(__float2int_rz(round_quotient(x_2 * 127.0f, m)));
   const unsigned plane0 = __ballot_sync(0xffffffffu, (code & 1u) != 0u);
   const unsigned plane1 = __ballot_sync(0xffffffffu, ((code >> 1u) & 1u) != 0u);
   const unsigned plane2 = __ballot_sync(0xffffffffu, ((code >> 2u) & 1u) != 0u);
@@ -39,9 +48,9 @@ quantize(const unsigned* __restrict__ x,
   const unsigned plane6 = __ballot_sync(0xffffffffu, ((code >> 6u) & 1u) != 0u);
   const unsigned plane7 = __ballot_sync(0xffffffffu, ((code >> 7u) & 1u) != 0u);
   if (lane == 0) {
-    const int t6 = group * 8;
-    *reinterpret_cast<uint4*>(codes + t6) = make_uint4(plane0, plane1, plane2, plane3);
-    *reinterpret_cast<uint4*>(codes + t6 + 4) = make_uint4(plane4, plane5, plane6, plane7);
+    const int t0 = group * 8;
+    *reinterpret_cast<uint4*>(codes + t0) = make_uint4(plane0, plane1, plane2, plane3);
+    *reinterpret_cast<uint4*>(codes + t0 + 4) = make_uint4(plane4, plane5, plane6, plane7);
     scale[group] = m / 127.0f;
   }
 }
