@@ -1,9 +1,17 @@
 /** Executes Metal text on the processor, thread by thread, and reports races, divergence and wild or unset memory. */
+import { missingReason } from "../../scripts/tools.mjs";
 import { type KernelLaunch, type KernelRun, launchKernel, translationUnit } from "./launch.ts";
 import { blankComments, type Parameter, readSignatures, rewriteShared, type Signature } from "./source.ts";
 
 export { checkMetal, type MetalDiagnostic } from "./check-metal.ts";
 export type { BufferArgument, KernelError, KernelRun, Schedule } from "./launch.ts";
+
+/** Why kernels cannot be executed here, or undefined when they can; throws where CI=true. `describeWith` is shorter. */
+export function missingToolchain(): string | undefined {
+  const reason = missingReason("clang-16");
+  if (reason !== undefined && process.env.CI === "true") throw new Error(reason);
+  return reason;
+}
 
 export interface MetalLaunch extends KernelLaunch {
   /** Threads of a SIMD-group: a power of two from 4 to 64; Apple's GPUs have 32. */
