@@ -1,16 +1,16 @@
-/** The engine: plays the roles of a machine program against its units, from event to event. */
+/** The engine: plays the roles of a machine program against its units. */
 import { partsOf } from "../hw-models/derive.ts";
 import type { AcceleratorModel } from "../hw-models/schema.ts";
 import { internal } from "../ir/diagnostics.ts";
 import type { Program, Ring } from "../ir/program.ts";
-import { type Action, type OpInfo, prepare, type SignalAction, type Work } from "./issue.ts";
+import { type Action, type Issue, type OpInfo, prepare, type SignalAction, type Work } from "./issue.ts";
 import { type Lanes, makeLanes, NULL_RECORDER, type Recorder } from "./lanes.ts";
 import { dram } from "./memory/dram.ts";
 import { type Access, checkCapacity } from "./memory/sram.ts";
-import { EventQueue } from "./queue.ts";
-import { busy, type StallCause, type StateTable, stalled } from "./states.ts";
+import { busy, IDLE, type StallCause, type StateTable, stalled } from "./states.ts";
 import { nextRequest, transferOf } from "./units/dma.ts";
 import { type Player, playersOf } from "./units/index.ts";
+import type { Lane } from "./units/unit.ts";
 
 const LOAD = busy("load");
 const STORE = busy("store");
@@ -44,27 +44,45 @@ export function lanesOf(machine: AcceleratorModel): readonly string[] {
   return machine.units.filter((u) => u.kind !== "sram").map((u) => u.name);
 }
 
+/** Signals of a ring with the cycles in which they take effect; times are kept for the instances that can still be asked for. */
 interface RingState {
   readonly ring: Ring;
   acquired: number;
   committed: number;
-  readonly waited: Map<string, number>;
-  readonly released: Map<string, number>;
+  readonly commitTimes: Float64Array;
+  readonly consumers: readonly Consumer[];
 }
 
-/** One role on its way through its actions. */
+interface Consumer {
+  readonly name: string;
+  waited: number;
+  released: number;
+  readonly releaseTimes: Float64Array;
+}
+
+/** A transfer that a channel has not finished asking for. */
+interface Request {
+  readonly work: Work;
+  readonly store: boolean;
+  left: number;
+}
+
+/** One role on its way through its actions, at its own time. */
 interface Actor {
   readonly name: string;
-  readonly lane: number;
+  readonly index: number;
   readonly player: Player;
-  readonly actions: Generator<Action, void>;
-  /** The signal that holds it up. */
+  readonly walk: () => Action | undefined;
+  readonly lane: Lane;
+  now: number;
+  /** The signal that it waits for. */
   blocked: SignalAction | undefined;
+  request: Request | undefined;
   done: boolean;
   operandsFree: number;
   registersFree: number;
   visible: number;
-  lastOp: number;
+  op: number;
 }
 
 /** Runs a machine program; every cycle of every unit and every byte is accounted for, or it is our bug. */
@@ -73,22 +91,27 @@ export function runProgram(program: Program, machine: AcceleratorModel, recorder
   return new Engine(program, machine, recorder).run();
 }
 
-/** The state of one run. */
+/**
+ * The state of one run. Roles share nothing but rings and the off-chip memory. Signals carry the cycle in which they
+ * take effect, so every role runs ahead at its own time for as long as the signals that it needs have been given; only
+ * requests to the memory are put in the order of time, which is safe once no role can go on without one: whatever
+ * comes later follows from a request not yet served.
+ */
 class Engine {
-  readonly #dramName: string;
-  readonly #issue: ReturnType<typeof prepare>;
+  readonly #issue: Issue;
   readonly #lanes: Lanes;
-  readonly #queue = new EventQueue();
   readonly #memory: ReturnType<typeof dram>;
   readonly #rings: ReadonlyMap<string, RingState>;
   readonly #actors: readonly Actor[];
+  readonly #byName: ReadonlyMap<string, Actor>;
+  readonly #ready: Actor[] = [];
+  readonly #dramName: string;
   readonly #dramLane: number;
   readonly #latency: number;
-  readonly #accesses = new Map<string, { readBytes: number; writeBytes: number }>();
-  readonly #codes: Record<string, number> = {};
-  #macs = 0;
-  #mapped = 0;
-  #now = 0;
+  readonly #memories: readonly string[];
+  readonly #feeders: readonly string[];
+  /** How often each work was done, by its id. */
+  readonly #done: number[] = [];
   /** Bytes that crossed the memory's interface, counted where they cross. */
   readonly #crossed = { read: 0, write: 0 };
 
@@ -101,237 +124,232 @@ class Engine {
     this.#latency = parts.dram.latencyCycles;
     this.#dramName = parts.dram.name;
     this.#dramLane = names.indexOf(parts.dram.name);
+    this.#memories = machine.units.filter((u) => u.kind === "dram" || u.kind === "sram").map((u) => u.name);
+    this.#feeders = machine.units.filter((u) => u.kind === "feeder").map((u) => u.name);
+    this.#rings = new Map(program.rings.map((ring) => [ring.id, makeRing(ring)]));
     const players = playersOf(machine);
-    const zeros = (ring: Ring): Map<string, number> => new Map(ring.consumers.map((c) => [c, 0]));
-    this.#rings = new Map(
-      program.rings.map((ring) => [
-        ring.id,
-        { ring, acquired: 0, committed: 0, waited: zeros(ring), released: zeros(ring) },
-      ]),
-    );
     this.#actors = this.#issue.roles.map((role) => {
       const name = role.unit ?? role.name;
-      return {
-        name,
-        lane: names.indexOf(name),
-        player: players.get(name) ?? internal(`${machine.name} has no unit ${name}`),
-        actions: this.#issue.walk(role),
-        blocked: undefined,
-        done: false,
-        operandsFree: 0,
-        registersFree: 0,
-        visible: 0,
-        lastOp: -1,
-      };
+      const player = players.get(name) ?? internal(`${machine.name} has no unit ${name}`);
+      return this.#actor(name, names.indexOf(name), player, this.#issue.walk(role));
     });
-    for (const unit of machine.units) {
-      if (unit.kind === "dram" || unit.kind === "sram") this.#accesses.set(unit.name, { readBytes: 0, writeBytes: 0 });
-      if (unit.kind === "feeder") this.#codes[unit.name] = 0;
-    }
+    this.#byName = new Map(this.#actors.map((a) => [a.name, a]));
+  }
+
+  #actor(name: string, index: number, player: Player, walk: Actor["walk"]): Actor {
+    const lanes = this.#lanes;
+    const actor: Actor = {
+      name,
+      index,
+      player,
+      walk,
+      lane: { fill: (until, state) => lanes.fill(index, until, state, actor.op) },
+      now: 0,
+      blocked: undefined,
+      request: undefined,
+      done: false,
+      operandsFree: 0,
+      registersFree: 0,
+      visible: 0,
+      op: -1,
+    };
+    return actor;
   }
 
   run(): Run {
-    for (const actor of this.#actors) this.#advance(actor, 0);
-    for (let event = this.#queue.take(); event !== undefined; event = this.#queue.take()) {
-      this.#now = event.time;
-      event.run(event.time);
+    for (const actor of this.#actors) this.#advance(actor);
+    for (;;) {
+      for (let actor = this.#ready.pop(); actor !== undefined; actor = this.#ready.pop()) this.#advance(actor);
+      const next = this.#earliest();
+      if (next === undefined) break;
+      this.#serve(next);
     }
     const stuck = this.#actors.filter((a) => !a.done);
-    if (stuck.length > 0) internal(`deadlock at cycle ${this.#now}: ${stuck.map((a) => this.#where(a)).join("; ")}`);
-    const cycles = Math.max(this.#now, ...this.#actors.map((a) => a.visible));
-    this.#checkBytes();
-    return {
-      cycles,
-      units: this.#lanes.close(cycles),
-      actions: {
-        macs: this.#macs,
-        codes: this.#codes,
-        mapped: this.#mapped,
-        memory: Object.fromEntries(this.#accesses),
-      },
-      ops: this.#issue.ops,
-      lanes: this.#lanes.names,
-    };
+    if (stuck.length > 0) internal(`deadlock: ${stuck.map(where).join("; ")}`);
+    const cycles = Math.max(...this.#actors.map((a) => Math.max(a.now, a.visible)));
+    const actions = this.#actions();
+    this.#checkBytes(actions);
+    return { cycles, units: this.#lanes.close(cycles), actions, ops: this.#issue.ops, lanes: this.#lanes.names };
   }
 
-  /** Lets a role go on at `now` until it is held up, has work that takes time, or ends. */
-  #advance(actor: Actor, now: number): void {
+  /** The channel whose request comes first; the first of the model where two come in one cycle. */
+  #earliest(): Actor | undefined {
+    let first: Actor | undefined;
+    for (const actor of this.#actors)
+      if (actor.request !== undefined && (first === undefined || actor.now < first.now)) first = actor;
+    return first;
+  }
+
+  /** Lets a role go on until it waits for a signal or for the memory, or ends. */
+  #advance(actor: Actor): void {
     for (;;) {
-      const next = actor.actions.next();
-      if (next.done === true) {
-        this.#end(actor, now);
+      const action = actor.blocked ?? actor.walk();
+      if (action === undefined) {
+        this.#end(actor);
         return;
       }
-      const action = next.value;
       if (action.kind === "signal") {
-        if (!this.#signal(actor, action, now)) return;
+        const given = this.#signal(actor, action);
+        actor.blocked = given ? undefined : action;
+        if (!given) return;
         continue;
       }
-      this.#count(action);
-      actor.lastOp = action.op.index;
+      this.#done[action.id] = (this.#done[action.id] ?? 0) + 1;
+      actor.op = action.op.index;
       if (actor.player.kind === "channel") {
-        const { bytes } = transferOf(action);
+        const { bytes, store } = transferOf(action);
         if (bytes === 0) continue;
-        this.#request(actor, action, bytes, now);
+        actor.request = { work: action, store, left: bytes };
         return;
       }
-      const played = actor.player.unit.play(action, now);
-      let at = now;
-      for (const { state, cycles } of played.spent) {
-        at += cycles;
-        this.#lanes.fill(actor.lane, at, state, action.op.index);
-      }
-      actor.operandsFree = played.operandsFree;
-      actor.registersFree = played.registersFree;
-      actor.visible = Math.max(actor.visible, played.visible);
-      if (played.next > now) {
-        this.#queue.add(played.next, (time) => this.#advance(actor, time));
-        return;
-      }
+      const { unit } = actor.player;
+      unit.play(action, actor.now, actor.lane);
+      const { times } = unit;
+      actor.now = times.next;
+      actor.operandsFree = times.operandsFree;
+      actor.registersFree = times.registersFree;
+      if (times.visible > actor.visible) actor.visible = times.visible;
     }
   }
 
   /** One request of a channel; the next one is made when this one's bytes have crossed the interface. */
-  #request(actor: Actor, work: Work, left: number, now: number): void {
-    if (actor.player.kind !== "channel") internal(`${actor.name} is no channel`);
-    const { store } = transferOf(work);
-    const bytes = nextRequest(actor.player.spec, left);
-    const { begin, end, behind } = this.#memory.serve(actor.lane, bytes, now);
+  #serve(actor: Actor): void {
+    const { request, player, index } = actor;
+    if (request === undefined || player.kind !== "channel") internal(`${actor.name} asks for nothing`);
+    const { store, work } = request;
+    const bytes = nextRequest(player.spec, request.left);
+    const { begin, end, behind } = this.#memory.serve(index, bytes, actor.now);
     this.#crossed[store ? "write" : "read"] += bytes;
     const op = work.op.index;
-    this.#lanes.fill(actor.lane, begin, DRAM_BANDWIDTH, op, behind);
-    this.#lanes.fill(actor.lane, end, store ? STORE : LOAD, op);
-    this.#lanes.fill(this.#dramLane, begin, 0);
+    this.#lanes.fill(index, begin, DRAM_BANDWIDTH, op, behind);
+    this.#lanes.fill(index, end, store ? STORE : LOAD, op);
+    this.#lanes.fill(this.#dramLane, begin, IDLE);
     this.#lanes.fill(this.#dramLane, end, store ? WRITE : READ, op);
+    actor.now = end;
+    request.left -= bytes;
+    if (request.left > 0) return;
+    actor.request = undefined;
     actor.operandsFree = end;
     actor.visible = Math.max(actor.visible, store ? end : end + this.#latency);
-    const rest = left - bytes;
-    const go = (time: number): void => (rest > 0 ? this.#request(actor, work, rest, time) : this.#advance(actor, time));
-    this.#queue.add(end, go);
+    this.#ready.push(actor);
   }
 
-  /** Gives or takes a signal; false where the role has to wait for it. */
-  #signal(actor: Actor, action: SignalAction, now: number): boolean {
-    const ring = this.#rings.get(action.ring) ?? internal(`no ring ${action.ring}`);
+  /** Gives a signal, or takes one that has been given; false where it has not been given yet. */
+  #signal(actor: Actor, action: SignalAction): boolean {
+    const state = this.#rings.get(action.ring) ?? internal(`no ring ${action.ring}`);
+    const { depth, producer } = state.ring;
     switch (action.what) {
-      case "acquire":
-      case "wait":
-        if (this.#take(actor, ring, action)) return true;
-        actor.blocked = action;
-        return false;
+      case "acquire": {
+        const before = state.acquired - depth;
+        let free = 0;
+        for (const consumer of state.consumers) {
+          if (before >= consumer.released) return false;
+          if (before >= 0) free = Math.max(free, consumer.releaseTimes[before % depth]!);
+        }
+        state.acquired++;
+        this.#awaited(actor, action, free, state.consumers[0]?.name ?? producer);
+        return true;
+      }
+      case "wait": {
+        const consumer = consumerOf(state, actor.name);
+        if (consumer.waited >= state.committed) return false;
+        const filled = state.commitTimes[consumer.waited++ % depth]!;
+        this.#awaited(actor, action, filled, producer);
+        return true;
+      }
       case "commit":
-        this.#at(actor.visible, now, () => {
-          ring.committed++;
-          for (const name of ring.ring.consumers) this.#wake(name, action.ring);
-        });
+        state.commitTimes[state.committed++ % depth] = Math.max(actor.now, actor.visible);
+        for (const consumer of state.consumers) this.#wake(consumer.name);
         return true;
       case "release": {
+        const consumer = consumerOf(state, actor.name);
         const free = this.#issue.registerRings.has(action.ring) ? actor.registersFree : actor.operandsFree;
-        this.#at(free, now, () => {
-          ring.released.set(actor.name, (ring.released.get(actor.name) ?? 0) + 1);
-          this.#wake(ring.ring.producer, action.ring);
-        });
+        consumer.releaseTimes[consumer.released++ % depth] = Math.max(actor.now, free);
+        this.#wake(producer);
         return true;
       }
     }
   }
 
-  #at(time: number, now: number, run: () => void): void {
-    if (time <= now) run();
-    else this.#queue.add(time, run);
+  #wake(name: string): void {
+    const actor = this.#byName.get(name);
+    if (actor?.blocked !== undefined && !this.#ready.includes(actor)) this.#ready.push(actor);
   }
 
-  #take(actor: Actor, ring: RingState, action: SignalAction): boolean {
-    if (action.what === "acquire") {
-      const released = Math.min(...ring.released.values());
-      if (ring.acquired - released >= ring.ring.depth) return false;
-      ring.acquired++;
-      return true;
-    }
-    const waited = ring.waited.get(actor.name) ?? internal(`${actor.name} does not consume ${action.ring}`);
-    if (waited >= ring.committed) return false;
-    ring.waited.set(actor.name, waited + 1);
-    return true;
-  }
-
-  /** Lets a role that is held up by a ring go on, if it can; its cycles until now were lost to the ring's other side. */
-  #wake(name: string, ring: string): void {
-    const actor = this.#actors.find((a) => a.name === name) ?? internal(`no role ${name}`);
-    const action = actor.blocked;
-    if (action?.ring !== ring || !this.#take(actor, this.#rings.get(ring)!, action)) return;
-    actor.blocked = undefined;
-    // Whatever woke it may still signal others in this cycle: they go first.
-    this.#queue.add(this.#now, (time) => {
-      this.#lose(actor, action, time);
-      this.#advance(actor, time);
-    });
-  }
-
-  #lose(actor: Actor, action: SignalAction, until: number): void {
-    const from = this.#lanes.at(actor.lane);
-    if (actor.player.kind === "unit") {
-      let at = from;
-      for (const { state, cycles } of actor.player.unit.settle(from, until)) {
-        at += cycles;
-        this.#lanes.fill(actor.lane, at, state, actor.lastOp);
-      }
-    }
-    const { ring } = this.#rings.get(action.ring)!;
-    const other = action.what === "acquire" ? ring.consumers[0] : ring.producer;
-    const culprit = this.#lanes.names.indexOf(other ?? "");
-    this.#lanes.fill(actor.lane, until, stalled(this.#cause(action)), actor.lastOp, culprit);
+  /** The role stood still until a signal took effect: cycles lost to the ring's other side, less what it did itself. */
+  #awaited(actor: Actor, action: SignalAction, until: number, culprit: string): void {
+    if (until <= actor.now) return;
+    if (actor.player.kind === "unit") actor.player.unit.settle(actor.now, until, actor.lane);
+    const cause = stalled(this.#cause(action));
+    this.#lanes.fill(actor.index, until, cause, actor.op, this.#byName.get(culprit)?.index ?? -1);
+    actor.now = until;
   }
 
   #cause(action: SignalAction): StallCause {
-    const operand = this.#issue.ringOperand.get(action.ring) ?? "result";
-    if (action.what === "wait") return `operand-${operand}`;
+    if (action.what === "wait") return `operand-${this.#issue.ringOperand.get(action.ring) ?? "result"}`;
     return action.ring === "accumulator" ? "accumulator" : "buffer-full";
   }
 
   /** The role has nothing more to do; what it started may still be under way. */
-  #end(actor: Actor, now: number): void {
+  #end(actor: Actor): void {
     actor.done = true;
-    const tail = actor.player.kind === "unit" ? actor.player.unit.tail : DRAM_LATENCY;
-    const end = Math.max(now, actor.visible);
-    if (actor.player.kind === "unit") {
-      let at = this.#lanes.at(actor.lane);
-      for (const { state, cycles } of actor.player.unit.settle(at, end)) {
-        at += cycles;
-        this.#lanes.fill(actor.lane, at, state, actor.lastOp);
-      }
-    }
-    this.#lanes.fill(actor.lane, end, tail, actor.lastOp);
+    const end = Math.max(actor.now, actor.visible);
+    if (actor.player.kind === "unit") actor.player.unit.settle(actor.now, end, actor.lane);
+    actor.lane.fill(end, actor.player.kind === "unit" ? actor.player.unit.tail : DRAM_LATENCY);
   }
 
-  #count(work: Work): void {
-    if (work.op.kind === "copy") checkCopy(work);
-    this.#macs += work.macs;
-    if (work.op.kind === "decode") this.#codes[work.op.unit] = (this.#codes[work.op.unit] ?? 0) + work.elements;
-    if (work.op.kind === "map") this.#mapped += work.elements;
-    for (const { place, readBytes, writeBytes } of work.traffic) {
-      const access = this.#accesses.get(place === "global" ? this.#dramName : place.slice("unit:".length));
-      if (access === undefined) continue; // registers and FIFOs: their energy is part of the unit's
-      access.readBytes += readBytes;
-      access.writeBytes += writeBytes;
+  /** Sums of all works; a place that is no memory is a register or a FIFO, whose energy is part of its unit's. */
+  #actions(): Actions {
+    const memory: Record<string, { readBytes: number; writeBytes: number }> = {};
+    for (const name of this.#memories) memory[name] = { readBytes: 0, writeBytes: 0 };
+    const codes: Record<string, number> = {};
+    for (const name of this.#feeders) codes[name] = 0;
+    let macs = 0;
+    let mapped = 0;
+    for (const work of this.#issue.works) {
+      const times = this.#done[work.id] ?? 0;
+      macs += times * work.macs;
+      if (work.op.kind === "decode") codes[work.op.unit] = (codes[work.op.unit] ?? 0) + times * work.elements;
+      if (work.op.kind === "map") mapped += times * work.elements;
+      if (work.op.kind === "copy") checkCopy(work);
+      for (const { place, readBytes, writeBytes } of work.traffic) {
+        const access = memory[place === "global" ? this.#dramName : place.slice("unit:".length)];
+        if (access === undefined) continue;
+        access.readBytes += times * readBytes;
+        access.writeBytes += times * writeBytes;
+      }
     }
+    return { macs, codes, mapped, memory };
   }
 
   /** What works ask for has crossed the interface, byte for byte. */
-  #checkBytes(): void {
-    const asked = this.#accesses.get(this.#dramName)!;
+  #checkBytes(actions: Actions): void {
+    const asked = actions.memory[this.#dramName] ?? { readBytes: 0, writeBytes: 0 };
     const { read, write } = this.#crossed;
-    if (asked.readBytes !== read || asked.writeBytes !== write)
-      internal(
-        `${read} and ${write} bytes crossed the interface; ${asked.readBytes} and ${asked.writeBytes} were asked for`,
-      );
+    if (asked.readBytes === read && asked.writeBytes === write) return;
+    internal(
+      `${read} and ${write} bytes crossed the interface; ${asked.readBytes} and ${asked.writeBytes} were asked for`,
+    );
   }
+}
 
-  #where(actor: Actor): string {
-    const { blocked } = actor;
-    return blocked === undefined
-      ? `${actor.name} is at work`
-      : `${actor.name} waits to ${blocked.what} ${blocked.ring}`;
-  }
+function makeRing(ring: Ring): RingState {
+  const consumers = ring.consumers.map((name) => ({
+    name,
+    waited: 0,
+    released: 0,
+    releaseTimes: new Float64Array(ring.depth),
+  }));
+  return { ring, acquired: 0, committed: 0, commitTimes: new Float64Array(ring.depth), consumers };
+}
+
+function consumerOf(state: RingState, name: string): Consumer {
+  return state.consumers.find((c) => c.name === name) ?? internal(`${name} does not consume ${state.ring.id}`);
+}
+
+function where(actor: Actor): string {
+  const { blocked } = actor;
+  return blocked === undefined ? `${actor.name} is at work` : `${actor.name} waits to ${blocked.what} ${blocked.ring}`;
 }
 
 /** A copy puts down as many bytes as it takes up. */

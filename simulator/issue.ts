@@ -27,6 +27,8 @@ export interface Traffic {
 /** One op with concrete indices. Amounts count what lies inside the tensors: ragged edges are smaller. */
 export interface Work {
   readonly kind: "work";
+  /** Place in `Issue.works`. */
+  readonly id: number;
   readonly op: OpInfo;
   readonly traffic: readonly Traffic[];
   /** Contract: multiply–accumulates. */
@@ -60,8 +62,10 @@ export interface Issue {
   readonly ringOperand: ReadonlyMap<string, OperandKind>;
   /** Rings whose instances are the array's own registers. */
   readonly registerRings: ReadonlySet<string>;
-  /** The actions of one role, in its order. */
-  walk(role: Role): Generator<Action, void>;
+  /** The actions of one role, one at a call; undefined at its end. */
+  walk(role: Role): () => Action | undefined;
+  /** All works that were made so far: equal works are one object. */
+  readonly works: readonly Work[];
 }
 
 type Instruction =
@@ -105,13 +109,15 @@ export function prepare(program: Program): Issue {
   }
   const array = ops.find((op) => op.kind === "contract")?.unit;
   const inArray = program.tensors.filter((t) => t.ring !== undefined && t.place === `unit:${array}`);
-  const compiled = new Map(only.roles.map((role) => [role, compile(role, analysis, infos, array ?? "")]));
+  const works: Work[] = [];
+  const compiled = new Map(only.roles.map((role) => [role, compile(role, analysis, infos, array ?? "", works)]));
   return {
     program,
     roles: only.roles,
     ops,
     ringOperand: new Map(program.rings.map((r) => [r.id, analysis.operandOfRing(r.id)])),
     registerRings: new Set(inArray.map((t) => t.ring!)),
+    works,
     walk: (role) => walk(compiled.get(role) ?? internal(`no role ${role.name}`)),
   };
 }
@@ -125,35 +131,41 @@ interface Compiled {
   readonly slots: number;
 }
 
-function* walk({ code, slots }: Compiled): Generator<Action, void> {
+function walk({ code, slots }: Compiled): () => Action | undefined {
   const env: Env = new Float64Array(slots);
   let pc = 0;
-  while (pc < code.length) {
-    const at = code[pc]!;
-    pc++;
-    switch (at.kind) {
-      case "loop":
-        env[at.slot] = 0;
-        if (at.extent <= 0) pc = at.after;
-        break;
-      case "next": {
-        const value = env[at.slot]! + at.step;
-        env[at.slot] = value;
-        if (value < at.extent) pc = at.body;
-        break;
+  return () => {
+    while (pc < code.length) {
+      const at = code[pc++]!;
+      switch (at.kind) {
+        case "loop":
+          env[at.slot] = 0;
+          if (at.extent <= 0) pc = at.after;
+          break;
+        case "next": {
+          const value = env[at.slot]! + at.step;
+          env[at.slot] = value;
+          if (value < at.extent) pc = at.body;
+          break;
+        }
+        case "signal":
+          return at.action;
+        case "op":
+          return at.make(env);
       }
-      case "signal":
-        yield at.action;
-        break;
-      case "op":
-        yield at.make(env);
-        break;
     }
-  }
+    return undefined;
+  };
 }
 
 /** Flattens a role into instructions, so that a step costs the same at any depth. */
-function compile(role: Role, analysis: ExtentAnalysis, infos: ReadonlyMap<TileOp, OpInfo>, array: string): Compiled {
+function compile(
+  role: Role,
+  analysis: ExtentAnalysis,
+  infos: ReadonlyMap<TileOp, OpInfo>,
+  array: string,
+  works: Work[],
+): Compiled {
   const slots = analysis.slotsFor(role);
   const code: Instruction[] = [];
   let fillDepth = 0;
@@ -162,7 +174,7 @@ function compile(role: Role, analysis: ExtentAnalysis, infos: ReadonlyMap<TileOp
       if (isTileOp(step)) {
         if (step.kind === "fill") fillDepth = outer.length;
         const info = infos.get(step) ?? internal("an op that was not listed");
-        code.push({ kind: "op", make: maker(step, info, analysis, role, outer, fillDepth, array) });
+        code.push({ kind: "op", make: maker(step, info, analysis, role, outer, fillDepth, array, works) });
       } else if (step.kind === "signal") {
         code.push({ kind: "signal", action: { kind: "signal", ring: step.ring, what: step.what } });
       } else if (step.kind === "loop") {
@@ -181,7 +193,25 @@ function compile(role: Role, analysis: ExtentAnalysis, infos: ReadonlyMap<TileOp
   return { code, slots: slots.size };
 }
 
-/** The function that makes an op's work at the current values of the loop variables. */
+/** What is fixed about an op before its loop variables have values. */
+interface Static {
+  readonly op: TileOp;
+  readonly info: OpInfo;
+  readonly sources: readonly Side[];
+  readonly target: Side;
+  readonly stationary: boolean;
+}
+
+interface Side {
+  readonly place: string;
+  readonly bits: number;
+  readonly elements: (env: Env, valid: readonly number[]) => number;
+}
+
+const bytesAt = (side: Side, env: Env, valid: readonly number[]): number =>
+  Math.ceil((side.elements(env, valid) * side.bits) / 8);
+
+/** Gives an op's work at the current values of the loop variables; equal amounts give the same object. */
 function maker(
   op: TileOp,
   info: OpInfo,
@@ -190,46 +220,90 @@ function maker(
   outer: readonly Enclosing[],
   fillDepth: number,
   array: string,
+  works: Work[],
 ): (env: Env) => Work {
-  const extents = op.domain.map((d) => analysis.extent(op, d.axis, role));
-  const place = (region: Region): string => analysis.tensor(region.tensor).place;
-  const bytes = (region: Region): ((env: Env, valid: readonly number[]) => number) => {
-    const elements = analysis.elements(op, region, role);
-    const bits = bitsOf(analysis.tensor(region.tensor).type);
-    return (env, valid) => Math.ceil((elements(env, valid) * bits) / 8);
+  const side = (region: Region): Side => {
+    const { place, type } = analysis.tensor(region.tensor);
+    return { place, bits: bitsOf(type), elements: analysis.elements(op, region, role) };
   };
-  const sources = reads(op).map((r) => ({ place: place(r), bytes: bytes(r) }));
   const to = op.kind === "quantize" ? internal("a machine quantizes nothing yet") : op.to;
-  const target = { place: place(to), bytes: bytes(to), elements: analysis.elements(op, to, role) };
-  const base = { kind: "work", op: info, macs: 0, rows: 0, columns: 0, time: 0, foldStart: true } as const;
-  const stationary = target.place === `unit:${array}`;
-
-  if (op.kind === "contract") {
-    const dims = analysis.arrayDims(
-      op,
-      outer.map((o) => o.loop),
-    );
-    const inTo = analysis.symbolsOf(to);
-    const time = outer.find((o) => o.loop.map.kind === "array" && o.loop.map.dim === "time");
-    const sumsInTime = time !== undefined && !inTo.has(time.loop.name);
-    const summing = outer.slice(fillDepth).filter((o) => !inTo.has(o.loop.name));
-    return (env) => {
-      const valid = extents.map((e) => e(env));
-      const macs = valid.reduce((p, v) => p * v, 1);
-      const sums = macs === 0 || (sumsInTime && env[time.slot] !== 0) ? 0 : target.bytes(env, valid);
-      const first = summing.every((o) => env[o.slot] === 0);
-      const traffic = sources.map((s) => ({ place: s.place, readBytes: s.bytes(env, valid), writeBytes: 0 }));
-      traffic.push({ place: target.place, readBytes: first ? 0 : sums, writeBytes: sums });
-      const [rows, columns, rowsInTime] = dims.map((i) => valid[i]!) as [number, number, number];
-      const foldStart = time === undefined || env[time.slot] === 0;
-      return { ...base, traffic, macs, elements: 0, rows, columns, time: rowsInTime, foldStart, stationary: false };
-    };
-  }
-  if (op.kind === "fill") return () => ({ ...base, traffic: [], elements: 0, stationary: false });
-  return (env) => {
-    const valid = extents.map((e) => e(env));
-    const traffic = sources.map((s) => ({ place: s.place, readBytes: s.bytes(env, valid), writeBytes: 0 }));
-    traffic.push({ place: target.place, readBytes: 0, writeBytes: target.bytes(env, valid) });
-    return { ...base, traffic, elements: target.elements(env, valid), stationary };
+  const target = side(to);
+  const fixed: Static = {
+    op,
+    info,
+    sources: reads(op).map(side),
+    target,
+    stationary: target.place === `unit:${array}`,
   };
+  const extents = op.domain.map((d) => analysis.extent(op, d.axis, role));
+  const radix = op.domain.map((d) => d.extent + 1);
+  const time = outer.find((o) => o.loop.map.kind === "array" && o.loop.map.dim === "time");
+  const inTo = analysis.symbolsOf(to);
+  const summing = outer.slice(fillDepth).filter((o) => !inTo.has(o.loop.name));
+  const sumsInTime = time !== undefined && !inTo.has(time.loop.name);
+  const contracts = op.kind === "contract";
+  const dims = contracts
+    ? analysis.arrayDims(
+        op,
+        outer.map((o) => o.loop),
+      )
+    : undefined;
+  const made = new Map<number, Work>();
+  const make = (env: Env, foldStart: boolean, first: boolean): Work => {
+    const valid = extents.map((e) => e(env));
+    const work =
+      dims === undefined
+        ? plainWork(fixed, env, valid)
+        : contraction(fixed, env, valid, dims, { foldStart, first, sumsInTime });
+    const found = { ...work, id: works.length };
+    works.push(found);
+    return found;
+  };
+  return (env) => {
+    let key = 0;
+    for (let i = 0; i < extents.length; i++) key = key * radix[i]! + extents[i]!(env);
+    const foldStart = time === undefined || env[time.slot] === 0;
+    let first = true;
+    if (contracts) for (const o of summing) if (env[o.slot] !== 0) first = false;
+    key = 4 * key + (foldStart ? 2 : 0) + (first ? 1 : 0);
+    const known = made.get(key);
+    if (known !== undefined) return known;
+    const work = make(env, foldStart, first);
+    made.set(key, work);
+    return work;
+  };
+}
+
+type NewWork = Omit<Work, "id">;
+
+function plainWork({ op, info, sources, target, stationary }: Static, env: Env, valid: readonly number[]): NewWork {
+  const base = { kind: "work", op: info, macs: 0, rows: 0, columns: 0, time: 0, foldStart: true } as const;
+  // Sums begin at nothing: the first fold overwrites what is there.
+  if (op.kind === "fill") return { ...base, traffic: [], elements: 0, stationary: false };
+  const traffic = sources.map((s) => ({ place: s.place, readBytes: bytesAt(s, env, valid), writeBytes: 0 }));
+  traffic.push({ place: target.place, readBytes: 0, writeBytes: bytesAt(target, env, valid) });
+  return { ...base, traffic, elements: target.elements(env, valid), stationary };
+}
+
+interface FoldPlace {
+  readonly foldStart: boolean;
+  /** Nothing has been added to these sums before. */
+  readonly first: boolean;
+  /** Chunks of a fold add up in the array: the sums reach their buffer once a fold. */
+  readonly sumsInTime: boolean;
+}
+
+function contraction(
+  { info, sources, target }: Static,
+  env: Env,
+  valid: readonly number[],
+  dims: readonly [number, number, number],
+  { foldStart, first, sumsInTime }: FoldPlace,
+): NewWork {
+  const macs = valid.reduce((p, v) => p * v, 1);
+  const sums = macs === 0 || (sumsInTime && !foldStart) ? 0 : bytesAt(target, env, valid);
+  const traffic = sources.map((s) => ({ place: s.place, readBytes: bytesAt(s, env, valid), writeBytes: 0 }));
+  traffic.push({ place: target.place, readBytes: first ? 0 : sums, writeBytes: sums });
+  const [rows, columns, time] = dims.map((i) => valid[i]!) as [number, number, number];
+  return { kind: "work", op: info, traffic, macs, elements: 0, rows, columns, time, foldStart, stationary: false };
 }

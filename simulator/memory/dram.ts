@@ -5,7 +5,7 @@ import type { DramSpec } from "../../hw-models/schema.ts";
 export interface Served {
   readonly begin: number;
   readonly end: number;
-  /** The channel served when the request came; -1 where the interface was free. */
+  /** The channel right before it in the queue; -1 where the interface was free. */
   readonly behind: number;
 }
 

@@ -2,7 +2,7 @@
 import type { FeederSpec, SystolicSpec } from "../../hw-models/schema.ts";
 import type { Work } from "../issue.ts";
 import { busy, stalled } from "../states.ts";
-import { NOTHING, type Unit } from "./unit.ts";
+import { type Lane, setAll, startTimes, type Unit } from "./unit.ts";
 
 const FEED = busy("feed");
 const DECODE = busy("decode");
@@ -12,13 +12,14 @@ const DECODE = busy("decode");
  * shifting go on side by side: the slower one counts.
  */
 export function feeder(spec: FeederSpec, array: SystolicSpec): Unit {
-  const play = (work: Work, now: number): ReturnType<Unit["play"]> => {
+  const times = startTimes();
+  const shiftCycles = Math.ceil(array.rows / spec.rowsPerCycle);
+  const play = (work: Work, now: number, lane: Lane): void => {
     const decoding = work.op.kind === "decode";
     const decode = decoding ? Math.ceil(work.elements / spec.codesPerCycle) : 0;
-    const shift = work.stationary && work.elements > 0 ? Math.ceil(array.rows / spec.rowsPerCycle) : 0;
-    const next = now + Math.max(decode, shift);
-    const spent = [{ state: decoding ? DECODE : FEED, cycles: next - now }];
-    return { spent, next, operandsFree: next, registersFree: next, visible: next };
+    const shift = work.stationary && work.elements > 0 ? shiftCycles : 0;
+    setAll(times, now + Math.max(decode, shift));
+    lane.fill(times.next, decoding ? DECODE : FEED);
   };
-  return { play, settle: () => NOTHING, tail: stalled("control") };
+  return { times, play, settle: () => {}, tail: stalled("control") };
 }

@@ -2,7 +2,7 @@
 import type { SystolicSpec } from "../../hw-models/schema.ts";
 import type { Work } from "../issue.ts";
 import { busy, stalled } from "../states.ts";
-import type { Played, Spent, Unit } from "./unit.ts";
+import { type Lane, setAll, startTimes, type Unit } from "./unit.ts";
 
 const CONTRACT = busy("contract");
 const DRAIN = stalled("drain");
@@ -52,35 +52,35 @@ export function serialCycles(spec: SystolicSpec, m: number, n: number, k: number
 
 export function systolic(spec: SystolicSpec): Unit {
   const costs = foldCosts(spec);
+  const times = startTimes();
+  const { fillOverlapsDrain } = spec.overlap;
   // While a fold's skew is overlapped, the next one's first row follows its last.
-  const gap = (spec.overlap.fillOverlapsDrain ? 0 : costs.skew) + costs.drain;
+  const gap = (fillOverlapsDrain ? 0 : costs.skew) + costs.drain;
+  /** The first row of a new fold may enter. */
   let ready = 0;
 
-  /** Cycles in [from, to) in which the array may not take a row: first the drain, then control. */
-  const settle = (from: number, to: number): readonly Spent[] => {
-    const end = Math.min(to, ready);
-    if (from >= end) return [];
-    const drained = Math.max(from, Math.min(end, ready - costs.control));
-    return [
-      { state: DRAIN, cycles: drained - from },
-      { state: CONTROL, cycles: end - drained },
-    ];
+  /** Cycles in which the array may not take a row: first the drain, then control. */
+  const settle = (from: number, to: number, lane: Lane): void => {
+    if (from >= ready) return;
+    const drained = ready - costs.control;
+    if (from < drained) lane.fill(Math.min(to, drained), DRAIN);
+    if (to > drained) lane.fill(Math.min(to, ready), CONTROL);
   };
 
-  const play = (work: Work, now: number): Played => {
-    if (work.macs === 0) return { spent: [], next: now, operandsFree: now, registersFree: now, visible: now };
-    const start = work.foldStart ? Math.max(now, ready) : now;
-    const spent = [...settle(now, start), { state: CONTRACT, cycles: work.time }];
+  const play = (work: Work, now: number, lane: Lane): void => {
+    if (work.macs === 0) {
+      setAll(times, now);
+      return;
+    }
+    const start = work.foldStart && now < ready ? ready : now;
+    if (start > now) settle(now, start, lane);
     const entered = start + work.time;
+    lane.fill(entered, CONTRACT);
     ready = entered + gap + costs.control;
-    const visible = entered + costs.skew + costs.drain + costs.control;
-    return {
-      spent,
-      next: entered,
-      operandsFree: entered,
-      registersFree: spec.overlap.fillOverlapsDrain ? entered : visible,
-      visible,
-    };
+    times.next = entered;
+    times.operandsFree = entered;
+    times.visible = entered + costs.skew + costs.drain + costs.control;
+    times.registersFree = fillOverlapsDrain ? entered : times.visible;
   };
-  return { play, settle, tail: DRAIN };
+  return { times, play, settle, tail: DRAIN };
 }

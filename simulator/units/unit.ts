@@ -1,24 +1,22 @@
 /** The contract of a unit: it is given one work at a time and says what it does in which cycles. */
 import type { Work } from "../issue.ts";
 
-/** A run of cycles in one state. */
-export interface Spent {
-  readonly state: number;
-  readonly cycles: number;
+/** The unit's own lane. */
+export interface Lane {
+  /** The unit is in `state` from where the lane stands up to cycle `until`. */
+  fill(until: number, state: number): void;
 }
 
-/** How one work passes through a unit. All times are cycles from the start of the run. */
-export interface Played {
-  /** States from the moment of asking until `next`, without a gap. */
-  readonly spent: readonly Spent[];
+/** When the last work passes what, in cycles from the start of the run. */
+export interface Times {
   /** The unit can take its next work. */
-  readonly next: number;
+  next: number;
   /** The operands in buffers have been read: their instances may be given back. */
-  readonly operandsFree: number;
+  operandsFree: number;
   /** What the work held in the array's registers may be replaced. */
-  readonly registersFree: number;
+  registersFree: number;
   /** The results can be read. */
-  readonly visible: number;
+  visible: number;
 }
 
 /**
@@ -26,11 +24,23 @@ export interface Played {
  * is another function with this contract.
  */
 export interface Unit {
-  play(work: Work, now: number): Played;
-  /** What the unit itself still does from `from` on while it has no work, up to `to`: draining. */
-  settle(from: number, to: number): readonly Spent[];
+  readonly times: Times;
+  /** Takes a work at cycle `now`: fills the lane from there up to `times.next` and sets all times. */
+  play(work: Work, now: number, lane: Lane): void;
+  /** What the unit itself still does while it has no work, from where the lane stands up to `to` at most: draining. */
+  settle(from: number, to: number, lane: Lane): void;
   /** The state of the cycles between the last work's end and its results. */
   readonly tail: number;
 }
 
-export const NOTHING: readonly Spent[] = [];
+export function startTimes(): Times {
+  return { next: 0, operandsFree: 0, registersFree: 0, visible: 0 };
+}
+
+/** Sets all times to one: a unit that takes its operands, and has its results, at the end. */
+export function setAll(times: Times, at: number): void {
+  times.next = at;
+  times.operandsFree = at;
+  times.registersFree = at;
+  times.visible = at;
+}

@@ -2,20 +2,15 @@
 import type { VectorSpec } from "../../hw-models/schema.ts";
 import type { Work } from "../issue.ts";
 import { busy, stalled } from "../states.ts";
-import { NOTHING, type Unit } from "./unit.ts";
+import { type Lane, setAll, startTimes, type Unit } from "./unit.ts";
 
 const MAP = busy("map");
 
 export function vector(spec: VectorSpec): Unit {
-  const play = (work: Work, now: number): ReturnType<Unit["play"]> => {
-    const next = now + Math.ceil(work.elements / spec.elementsPerCycle);
-    return {
-      spent: [{ state: MAP, cycles: next - now }],
-      next,
-      operandsFree: next,
-      registersFree: next,
-      visible: next,
-    };
+  const times = startTimes();
+  const play = (work: Work, now: number, lane: Lane): void => {
+    setAll(times, now + Math.ceil(work.elements / spec.elementsPerCycle));
+    lane.fill(times.next, MAP);
   };
-  return { play, settle: () => NOTHING, tail: stalled("control") };
+  return { times, play, settle: () => {}, tail: stalled("control") };
 }

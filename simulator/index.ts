@@ -1,0 +1,20 @@
+/** The simulator's front: what a program that simulates needs. */
+export { type ChromeOptions, chromeTrace, estimateChromeBytes } from "./export-chrome.ts";
+export { formatComparison, formatResult } from "./report.ts";
+export {
+  type Figures,
+  type LayerResult,
+  mergeReports,
+  SIMULATE_SCHEMA,
+  type SimulateReport,
+  type SimulateRequest,
+  type SimulateResult,
+  type Simulation,
+  simulate,
+  type Tiler,
+} from "./simulate.ts";
+export { STALL_CAUSES, STATES, type StallCause, type StateTable } from "./states.ts";
+export { decodeTrace, encodeTrace, type Slice, slicesOf, type Trace } from "./trace.ts";
+export { readHuggingFace } from "./workload/hugging-face.ts";
+export { type Layer, layersOf, PHASES, type Phase, type Transformer } from "./workload/layers.ts";
+export { matmulProgram, plainFormat, weightFormat } from "./workload/matmul.ts";

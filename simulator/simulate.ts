@@ -1,0 +1,246 @@
+/** Simulates a network on a machine: every product of a pass, one after the other, and their sum. */
+import { partsOf, peakMacsPerCycle, secondsOf } from "../hw-models/derive.ts";
+import type { AcceleratorModel, Dataflow } from "../hw-models/schema.ts";
+import type { Diagnostics } from "../ir/diagnostics.ts";
+import { bitsPerValue, type Format } from "../ir/format.ts";
+import type { Program } from "../ir/program.ts";
+import { addEnergy, type EnergyPJ, energyOf } from "./energy.ts";
+import { lanesOf, type Run, runProgram } from "./engine.ts";
+import { addTables, NO_CYCLES, type StateTable } from "./states.ts";
+import { type Trace, TraceBuilder } from "./trace.ts";
+import {
+  type Layer,
+  type LayerKind,
+  layersOf,
+  type Phase,
+  type ProductShape,
+  type Transformer,
+} from "./workload/layers.ts";
+import { matmulProgram, weightFormat } from "./workload/matmul.ts";
+
+export const SIMULATE_SCHEMA = "bitloom.simulate/1";
+
+/** Cuts a product for a machine: the compiler's `tileMachine`. */
+export type Tiler = (
+  program: Program,
+  machine: AcceleratorModel,
+  dataflow: Dataflow,
+  sink: Diagnostics,
+) => Program | undefined;
+
+export interface SimulateRequest {
+  readonly workload: Transformer;
+  readonly hardware: AcceleratorModel;
+  readonly phase: Phase;
+  /** Sequences at once. */
+  readonly batch: number;
+  /** Tokens of each sequence: all of them in prefill, those before the new one in decode. */
+  readonly context: number;
+  /** How weights are stored: a format, or bits (16: f16; fewer: integers in groups of 128 with an f16 scale). */
+  readonly weights: Format | number;
+  /** How keys and values are stored, in the same words; 16 bits where nothing is said. */
+  readonly keyValues?: Format | number;
+  /** Replaces the machine's own dataflow. */
+  readonly dataflow?: Dataflow;
+  /** Collect a trace. */
+  readonly trace?: boolean;
+  /** Simulate products of one shape once (default). Turning it off changes the time it takes, and nothing else. */
+  readonly memoise?: boolean;
+}
+
+export interface Bytes {
+  readonly read: number;
+  readonly write: number;
+}
+
+/** What is reported of a layer and of a whole pass alike. */
+export interface Figures {
+  readonly cycles: number;
+  readonly timeSeconds: number;
+  readonly energyPJ: EnergyPJ;
+  readonly macs: number;
+  /** By memory. */
+  readonly bytes: Readonly<Record<string, Bytes>>;
+  /** Multiply–accumulates done, of those that the array could have done in these cycles. */
+  readonly utilisation: number;
+  /** By unit: cycles by state; they sum to `cycles`. */
+  readonly units: Readonly<Record<string, StateTable>>;
+}
+
+export interface LayerResult extends Figures {
+  readonly name: string;
+  readonly kind: LayerKind;
+  readonly shape: ProductShape;
+  readonly startCycle: number;
+}
+
+export interface SimulateResult {
+  readonly workload: string;
+  readonly hardware: string;
+  readonly phase: Phase;
+  readonly batch: number;
+  readonly context: number;
+  readonly dataflow: Dataflow;
+  /** Stored bits per weight, scales included, averaged over the weights of the network. */
+  readonly weightBits: number;
+  readonly keyValueBits: number;
+  readonly weightFormat: string;
+  readonly keyValueFormat: string;
+  readonly totals: Figures;
+  readonly layers: readonly LayerResult[];
+}
+
+/** What `--json` prints. */
+export interface SimulateReport {
+  readonly schema: typeof SIMULATE_SCHEMA;
+  readonly results: readonly SimulateResult[];
+}
+
+export interface Simulation {
+  readonly report: SimulateReport;
+  readonly trace: Trace | undefined;
+}
+
+interface Measured {
+  readonly figures: Figures;
+  readonly segment: number;
+}
+
+/**
+ * Simulates one pass. Products run one after the other, each from a cold start: nothing is prefetched across them.
+ * Mistakes in the request are `simulate/request`; a product that does not fit is `simulate/capacity` with its layer.
+ */
+export function simulate(request: SimulateRequest, tile: Tiler, sink: Diagnostics): Simulation | undefined {
+  if (!checkRequest(request, sink)) return undefined;
+  const machine = withDataflow(request.hardware, request.dataflow);
+  const formats = { weight: formatOf(request.weights), keyValue: formatOf(request.keyValues ?? 16) };
+  const builder = request.trace === true ? new TraceBuilder() : undefined;
+  const known = new Map<string, Measured>();
+  const layers: LayerResult[] = [];
+  let startCycle = 0;
+  for (const layer of layersOf(request.workload, request.phase, request.batch, request.context)) {
+    const key = JSON.stringify([layer.shape, layer.operand]);
+    const reuse = request.memoise === false ? undefined : known.get(key);
+    const measured = reuse ?? measure(layer, formats[layer.operand], machine, tile, builder, sink);
+    if (measured === undefined) return undefined;
+    known.set(key, measured);
+    builder?.layer(layer.name, layer.kind, measured.segment, startCycle);
+    layers.push({ name: layer.name, kind: layer.kind, shape: layer.shape, startCycle, ...measured.figures });
+    startCycle += measured.figures.cycles;
+  }
+  const { workload, phase, batch, context } = request;
+  const result: SimulateResult = {
+    workload: workload.name,
+    hardware: machine.name,
+    phase,
+    batch,
+    context,
+    dataflow: partsOf(machine).array.dataflow,
+    weightBits: bitsPerValue(formats.weight, workload.hidden, workload.hidden),
+    keyValueBits: bitsPerValue(formats.keyValue, workload.headSize, context),
+    weightFormat: formats.weight.name,
+    keyValueFormat: formats.keyValue.name,
+    totals: sumFigures(layers, machine),
+    layers,
+  };
+  const about = { workload: workload.name, hardware: machine.name, phase, clockMHz: machine.clockMHz };
+  return { report: { schema: SIMULATE_SCHEMA, results: [result] }, trace: builder?.done(about) };
+}
+
+/** Several runs as one report. */
+export function mergeReports(reports: readonly SimulateReport[]): SimulateReport {
+  return { schema: SIMULATE_SCHEMA, results: reports.flatMap((r) => r.results) };
+}
+
+function checkRequest(request: SimulateRequest, sink: Diagnostics): boolean {
+  const before = sink.list.length;
+  const nowhere = { file: -1, start: 0, end: 0 };
+  for (const name of ["batch", "context"] as const) {
+    const value = request[name];
+    if (!Number.isSafeInteger(value) || value < 1)
+      sink.error("simulate/request", nowhere, `the ${name} must be an integer of at least 1, not ${value}`);
+  }
+  for (const [name, value] of [
+    ["weights", request.weights],
+    ["keys and values", request.keyValues],
+  ] as const) {
+    const wrong =
+      typeof value === "number" && !(value === 16 || (Number.isSafeInteger(value) && value >= 2 && value <= 8));
+    if (wrong) sink.error("simulate/request", nowhere, `${name} have 2 to 8 or 16 bits, not ${value}`);
+  }
+  return sink.list.length === before;
+}
+
+const formatOf = (choice: Format | number): Format => (typeof choice === "number" ? weightFormat(choice) : choice);
+
+function withDataflow(machine: AcceleratorModel, dataflow: Dataflow | undefined): AcceleratorModel {
+  if (dataflow === undefined) return machine;
+  return { ...machine, units: machine.units.map((u) => (u.kind === "systolic" ? { ...u, dataflow } : u)) };
+}
+
+function measure(
+  layer: Layer,
+  weight: Format,
+  machine: AcceleratorModel,
+  tile: Tiler,
+  builder: TraceBuilder | undefined,
+  sink: Diagnostics,
+): Measured | undefined {
+  const program = matmulProgram({ name: layer.name, ...layer.shape, activation: "f16", weight, output: "f16" });
+  const tiled = tile(program, machine, partsOf(machine).array.dataflow, sink);
+  if (tiled === undefined) return undefined;
+  const segment = builder?.segment(lanesOf(machine));
+  const run = runProgram(tiled, machine, segment?.recorder);
+  if (segment !== undefined) builder?.endSegment(segment.id, run.cycles, run.ops);
+  return { figures: figuresOf(run, machine), segment: segment?.id ?? -1 };
+}
+
+/** The figures of one machine program's run. */
+export function figuresOf(run: Run, machine: AcceleratorModel): Figures {
+  const bytes: Record<string, Bytes> = {};
+  for (const [name, access] of Object.entries(run.actions.memory))
+    bytes[name] = { read: access.readBytes, write: access.writeBytes };
+  return {
+    cycles: run.cycles,
+    timeSeconds: secondsOf(machine, run.cycles),
+    energyPJ: energyOf(machine, run.actions),
+    macs: run.actions.macs,
+    bytes,
+    utilisation: run.cycles === 0 ? 0 : run.actions.macs / (run.cycles * peakMacsPerCycle(machine)),
+    units: run.units,
+  };
+}
+
+/** The sum of what ran one after the other. */
+export function sumFigures(parts: readonly Figures[], machine: AcceleratorModel): Figures {
+  const bytes: Record<string, Bytes> = {};
+  let energyPJ: EnergyPJ = { total: 0 };
+  let cycles = 0;
+  let macs = 0;
+  for (const part of parts) {
+    cycles += part.cycles;
+    macs += part.macs;
+    energyPJ = addEnergy(energyPJ, part.energyPJ);
+    for (const [name, b] of Object.entries(part.bytes)) {
+      const sum = bytes[name] ?? { read: 0, write: 0 };
+      bytes[name] = { read: sum.read + b.read, write: sum.write + b.write };
+    }
+  }
+  return {
+    cycles,
+    timeSeconds: secondsOf(machine, cycles),
+    energyPJ,
+    macs,
+    bytes,
+    utilisation: cycles === 0 ? 0 : macs / (cycles * peakMacsPerCycle(machine)),
+    units: sumUnits(parts),
+  };
+}
+
+/** State tables by unit, summed. */
+export function sumUnits(parts: readonly Figures[]): Readonly<Record<string, StateTable>> {
+  const units: Record<string, StateTable> = {};
+  for (const part of parts)
+    for (const [name, table] of Object.entries(part.units)) units[name] = addTables(units[name] ?? NO_CYCLES, table);
+  return units;
+}
