@@ -18,7 +18,8 @@ describeWith(["clang-16"], "barriers of printed Metal text", () => {
   const buffers = kernel.buffers
     .filter((b) => b.space === "global")
     .map((b): BufferArgument => {
-      const data = new Uint8Array(given.inputs[b.id]?.buffer.slice(0) ?? byteLength(b));
+      const words = given.inputs[b.id];
+      const data = words === undefined ? new Uint8Array(byteLength(b)) : new Uint8Array(words.buffer.slice(0));
       return { name: b.id, type: b.type, data, access: b.access === "readWrite" ? "read_write" : b.access };
     });
   const threads = [kernel.lanes * kernel.warps, 1, 1] as const;
