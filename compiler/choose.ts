@@ -95,7 +95,7 @@ function planSchedule(
       row: shape.id,
       tileM: shape.n,
       tileN: shape.m / bitsOf(p.w.type),
-      chunk: shape.k,
+      chunk: p.k >= 4 * shape.k ? 4 * shape.k : shape.k,
       warps,
       reasons,
     };

@@ -25,6 +25,8 @@ export class LaunchContext {
   readonly prologue: Stmt[] = [];
   readonly grid: [number, number, number] = [1, 1, 1];
   warps = 1;
+  /** What must hold, besides an access's own test, for anything to be written here. */
+  guard: ExprId | undefined;
   /** Program symbols (loop variables) in the kernel. */
   readonly symbols = new Map<string, ExprId>();
   readonly #tensors: ReadonlyMap<string, Tensor>;

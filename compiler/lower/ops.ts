@@ -47,6 +47,11 @@ export class OpLowerer {
     }
   }
 
+  /** A condition of the program, over loop variables alone. */
+  condition(root: ExprId): ExprId {
+    return this.#value(root, new Map(), []);
+  }
+
   #constant(value: number): Coordinate {
     return { expr: this.#ctx.build.constant(value), lanes: this.#lanes.map(() => value) };
   }
@@ -222,13 +227,21 @@ export class OpLowerer {
       }
       return;
     }
-    const words = Array.from({ length: registers.regs }, (_, reg) => this.#wordOf(op, registers, reg));
-    for (let reg = 0; reg < words.length; ) {
-      const width = this.#width(words, reg);
-      const { index, when } = words[reg]!;
-      const buffer = this.#ctx.buffer(this.#ctx.tensor(op.from.tensor), "read");
-      this.#ctx.readInto(registers.names.slice(reg, reg + width), buffer, index, when, op.cache);
-      reg += width;
+    const buffer = this.#ctx.buffer(this.#ctx.tensor(op.from.tensor), "read");
+    const words = Array.from({ length: registers.regs }, (_, reg) => ({ reg, ...this.#wordOf(op, registers, reg) }));
+    const at = new Map(words.map((w) => [w.index, w]));
+    const done = new Set<number>();
+    for (const word of words) {
+      if (done.has(word.reg)) continue;
+      const run = this.#run(word, at, done);
+      for (const w of run) done.add(w.reg);
+      this.#ctx.readInto(
+        run.map((w) => registers.names[w.reg]!),
+        buffer,
+        word.index,
+        word.when,
+        op.cache,
+      );
     }
   }
 
@@ -248,28 +261,18 @@ export class OpLowerer {
     return { index: build.op("div", address, build.constant(32)), when: this.#inside(op.from, at) };
   }
 
-  #width(words: readonly { readonly index: ExprId; readonly when: ExprId | undefined }[], reg: number): 1 | 2 | 4 {
+  /** The longest vector of words in memory that starts at `first`, is provably aligned, and belongs to this tile. */
+  #run(first: TileWord, at: ReadonlyMap<ExprId, TileWord>, done: ReadonlySet<number>): readonly TileWord[] {
     const { build, target } = this.#ctx;
-    const first = words[reg]!;
     for (const width of [4, 2] as const) {
       if (width > target.vectorWords) continue;
       const aligned = build.get(build.op("mod", first.index, build.constant(width)));
       if (aligned.kind !== "const" || aligned.value !== 0) continue;
-      const run = Array.from({ length: width }, (_, i) => words[reg + i]);
-      const whole = run.every(
-        (w, i) =>
-          w !== undefined &&
-          w.index === build.add(first.index, build.constant(i)) &&
-          this.#sameTest(w.when, first.when),
-      );
-      if (whole) return width;
+      // Rows are whole words, so an aligned vector that starts inside a row of whole vectors ends in it: one test serves.
+      const run = Array.from({ length: width }, (_, i) => at.get(build.add(first.index, build.constant(i))));
+      if (run.every((w) => w !== undefined && !done.has(w.reg))) return run as TileWord[];
     }
-    return 1;
-  }
-
-  /** Tests of words of one vector differ only in which element of the tile they ask for. */
-  #sameTest(a: ExprId | undefined, b: ExprId | undefined): boolean {
-    return (a === undefined) === (b === undefined);
+    return [first];
   }
 
   /** Codes back into words: every word that a lane completes is put together from its fields and written once. */
@@ -333,8 +336,9 @@ export class OpLowerer {
   }
 
   /** Restricts a write to one of the lanes that hold the same value. */
-  #only(when: ExprId | undefined, registers: RegisterTensor): ExprId | undefined {
-    const { build, lane, target } = this.#ctx;
+  #only(inside: ExprId | undefined, registers: RegisterTensor): ExprId | undefined {
+    const { build, lane, target, guard } = this.#ctx;
+    const when = guard === undefined || inside === undefined ? (guard ?? inside) : build.op("and", guard, inside);
     const mask = registers.replicatedLanes();
     if (mask === 0) return when;
     const picked =
@@ -344,13 +348,12 @@ export class OpLowerer {
     return when === undefined ? picked : build.op("and", picked, when);
   }
 
-  #storeElement(region: Region, point: Point, value: ExprId, registers: RegisterTensor | undefined): void {
+  #storeElement(region: Region, point: Point, value: ExprId, registers: RegisterTensor): void {
     const { build } = this.#ctx;
     const tensor = this.#ctx.tensor(region.tensor);
     const buffer = this.#ctx.buffer(tensor, "write");
     const index = this.#indexOf(region, point);
-    const inside = this.#inside(region, index);
-    const when = registers === undefined ? inside : this.#only(inside, registers);
+    const when = this.#only(this.#inside(region, index), registers);
     const address = this.#address(region, index, build.constant(0));
     const unit = build.op("div", address, build.constant(bitsOf(tensor.type)));
     const at = { buffer: buffer.id, index: unit, width: 1 as const };
@@ -465,21 +468,32 @@ export class OpLowerer {
     const d = this.#ctx.registers(op.to.tensor);
     const words = (registers: RegisterTensor, first: number, count: number): readonly ExprId[] =>
       Array.from({ length: count }, (_, i) => this.#ctx.local(registers, first + i));
-    const columns = b.regs / row.b.regs;
-    for (let i = 0; i < a.regs / row.a.regs; i++) {
-      for (let j = 0; j < columns; j++) {
-        const first = (i * columns + j) * row.d.regs;
-        const what = {
-          family: "matrix" as const,
-          row: row.id,
-          a: words(a, i * row.a.regs, row.a.regs),
-          b: words(b, j * row.b.regs, row.b.regs),
-          d: d.names.slice(first, first + row.d.regs),
-        };
-        this.#ctx.emit({ kind: "collective", scope: row.scope, what, span: op.span });
+    const steps = op.domain.filter((dim) => op.over.includes(dim.axis)).reduce((n, dim) => n * dim.extent, 1) / row.k;
+    const rows = a.regs / (row.a.regs * steps);
+    const columns = b.regs / (row.b.regs * steps);
+    for (let step = 0; step < steps; step++) {
+      for (let i = 0; i < rows; i++) {
+        for (let j = 0; j < columns; j++) {
+          const first = (i * columns + j) * row.d.regs;
+          const what = {
+            family: "matrix" as const,
+            row: row.id,
+            a: words(a, (i * steps + step) * row.a.regs, row.a.regs),
+            b: words(b, (j * steps + step) * row.b.regs, row.b.regs),
+            d: d.names.slice(first, first + row.d.regs),
+          };
+          this.#ctx.emit({ kind: "collective", scope: row.scope, what, span: op.span });
+        }
       }
     }
   }
+}
+
+/** A register of a packed tile and the memory word it holds. */
+interface TileWord {
+  readonly reg: number;
+  readonly index: ExprId;
+  readonly when: ExprId | undefined;
 }
 
 const INTEGER: Readonly<Partial<Record<Op, (a: number, b: number) => number>>> = {

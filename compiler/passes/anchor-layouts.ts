@@ -92,18 +92,33 @@ function anchorContract(editor: ProgramEditor, op: Contract, layouts: Map<string
   const b = editor.tensor(op.b.tensor);
   const d = editor.tensor(op.to.tensor);
   const sides = { m: sideOf(a, reduced, row.m), n: sideOf(b, reduced, row.n) };
-  const place = (tensor: Tensor, layout: Layout, regs: number, along: readonly Side[]): void => {
+  const place = (tensor: Tensor, layout: Layout, regs: number, along: readonly Side[], steps: number): void => {
     if (layout.kind !== "strided") internal(`${row.id} hides its layout`);
+    const elems = layout.from[ELEM] ?? 1;
     const terms = layout.terms.flatMap((t) =>
-      t.to === "m" ? spread(t, sides.m.inner) : t.to === "n" ? spread(t, sides.n.inner) : [{ ...t, to: reduced }],
+      t.to === "m"
+        ? spread(t, sides.m.inner)
+        : t.to === "n"
+          ? spread(t, sides.n.inner)
+          : [inOrder(t, elems, steps, reduced)],
     );
-    const count = repeat(terms, along, regs);
-    const from = { [LANE]: layout.from[LANE]!, [REG]: regs * count, [ELEM]: layout.from[ELEM] ?? 1 };
+    if (steps > 1) terms.push({ from: REG, div: regs, size: steps, to: reduced, stride: elems });
+    const count = steps * repeat(terms, along, regs * steps);
+    const from = { [LANE]: layout.from[LANE]!, [REG]: regs * count, [ELEM]: elems };
     layouts.set(tensor.id, { kind: "strided", from, to: extentsOf(tensor), terms });
   };
-  place(a, row.a.layout, row.a.regs, [sides.m]);
-  place(b, row.b.layout, row.b.regs, [sides.n]);
-  place(d, row.d.layout, row.d.regs, [sides.m, sides.n]);
+  const steps = a.shape[a.axes.indexOf(reduced)]! / row.k;
+  place(a, row.a.layout, row.a.regs, [sides.m], steps);
+  place(b, row.b.layout, row.b.regs, [sides.n], steps);
+  place(d, row.d.layout, row.d.regs, [sides.m, sides.n], 1);
+}
+
+/**
+ * The order of the reduced axis is free as long as both operands agree. With several instructions a step, the words that
+ * one lane gives to consecutive instructions are made neighbours in memory, so that it loads them as one vector.
+ */
+function inOrder(term: Term, elems: number, steps: number, axis: string): Term {
+  return { ...term, to: axis, stride: term.stride >= elems ? term.stride * steps : term.stride };
 }
 
 /** The layout that leaves every element of a result in the lane that holds what it is computed from. */

@@ -25,6 +25,14 @@ function lowerSteps(steps: readonly Step[], context: LaunchContext, ops: OpLower
       ops.lower(step);
       continue;
     }
+    if (step.kind === "when") {
+      const outer = context.guard;
+      const own = ops.condition(step.cond);
+      context.guard = outer === undefined ? own : build.op("and", outer, own);
+      lowerSteps(step.body, context, ops);
+      context.guard = outer;
+      continue;
+    }
     if (step.kind !== "loop") internal(`lower does not know ${step.kind} inside a launch`);
     const trips = Math.ceil(step.extent / step.step);
     const scaled = (trip: number): number => trip * step.step;

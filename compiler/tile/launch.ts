@@ -1,5 +1,5 @@
 /** Builds the loops of one launch: phases that walk the reduced axis, and what happens between them. */
-import { internal, type Span } from "../../ir/diagnostics.ts";
+import { internal, NO_SPAN, type Span } from "../../ir/diagnostics.ts";
 import type { ExprId } from "../../ir/expr.ts";
 import type { Dim, Region, Step, Tensor, TileOp } from "../../ir/program.ts";
 import type { Scalar } from "../../ir/scalar.ts";
@@ -23,6 +23,8 @@ interface Phase {
   readonly loaded: Map<string, Region>;
   readonly body: Step[];
   readonly reduced: Set<string>;
+  /** Its steps are divided among the shares: nothing is reduced here. */
+  readonly divided: boolean;
   readonly span: Span;
 }
 
@@ -63,8 +65,19 @@ class LaunchTiler {
       return;
     }
     const inputs = op.kind === "contract" ? [op.a, op.b] : op.inputs;
+    const reduces = op.kind === "contract" || op.over.includes(this.plan.walked!.axis);
+    const divided = this.plan.shares > 1 && !reduces;
     if (this.#phase !== undefined && inputs.some((r) => this.#phase?.reduced.has(r.tensor))) this.close();
-    this.#phase ??= { inits: [], loads: [], loaded: new Map(), body: [], reduced: new Set(), span: op.span };
+    if (this.#phase !== undefined && this.#phase.divided !== divided) this.close();
+    this.#phase ??= {
+      inits: [],
+      loads: [],
+      loaded: new Map(),
+      body: [],
+      reduced: new Set(),
+      divided,
+      span: op.span,
+    };
     if (op.kind === "contract") this.#contract(op, this.#phase);
     else if (op.over.includes(this.plan.walked!.axis)) this.#reduce(op, this.#phase);
     else this.#pointwise(op, this.#phase);
@@ -75,7 +88,8 @@ class LaunchTiler {
     const phase = this.#phase;
     if (phase === undefined) return;
     this.#phase = undefined;
-    const { axis, steps } = this.plan.walked!;
+    const { axis } = this.plan.walked!;
+    const steps = Math.ceil(this.plan.walked!.steps / (phase.divided ? this.plan.shares : 1));
     const body = [...phase.loads, ...phase.body];
     this.steps.push(...phase.inits);
     this.steps.push({
@@ -132,10 +146,15 @@ class LaunchTiler {
   #global(region: Region): Region {
     const { plan, editor } = this;
     const used = regionSymbols(editor.build, region);
-    const ragged = [...plan.parallel, ...(plan.walked === undefined ? [] : [plan.walked])].some(
-      (a) => a.ragged && used.has(a.axis),
-    );
-    return { ...editor.region(region, plan.index), tail: ragged ? "mask" : region.tail };
+    const uneven = this.#phase?.divided === true && plan.walked!.steps % plan.shares !== 0;
+    const walked = plan.walked === undefined ? [] : [{ ...plan.walked, ragged: plan.walked.ragged || uneven }];
+    const ragged = [...plan.parallel, ...walked].some((a) => a.ragged && used.has(a.axis));
+    return { ...editor.region(region, this.#index()), tail: ragged ? "mask" : region.tail };
+  }
+
+  /** Old axes as the open phase indexes them. */
+  #index(): ReadonlyMap<string, ExprId> {
+    return this.#phase?.divided === true ? this.plan.sharedIndex : this.plan.index;
   }
 
   #isLocal(region: Region): boolean {
@@ -166,7 +185,7 @@ class LaunchTiler {
     const used = regionSymbols(editor.build, global);
     const loops = new Set([
       ...plan.parallel.flatMap((p) => [this.plan.name("block", p.axis), this.plan.name("warp", p.axis)]),
-      ...(plan.walked ? [this.plan.name("step", plan.walked.axis)] : []),
+      ...(plan.walked ? [this.plan.name("step", plan.walked.axis), this.plan.name("share", plan.walked.axis)] : []),
     ]);
     const tileAxes = [...plan.extents.keys()].filter((a) => used.has(a));
     const planes = [...used].filter((s) => !loops.has(s) && !plan.extents.has(s));
@@ -257,7 +276,7 @@ class LaunchTiler {
     const over = op.over.map((axis) => (axis === this.plan.walked!.axis ? this.plan.name("elem", axis) : axis));
     const extra = op.domain.filter((d) => op.over.includes(d.axis) && d.axis !== this.plan.walked!.axis);
     const domain = [...dims, ...extra, this.#dim(this.plan.name("elem", this.plan.walked!.axis))];
-    const value = this.editor.substitute(op.value, this.plan.index);
+    const value = this.editor.substitute(op.value, this.#index());
     phase.body.push({ kind: "map", inputs, to: part.region, value, over, reduce, domain, span: op.span });
     const both = build.op(reduce === "sum" ? "add" : "max", build.input(0, type), build.input(1, type));
     phase.body.push({
@@ -286,7 +305,7 @@ class LaunchTiler {
     const visible = !this.#isLocal(op.to);
     const order = visible ? op.domain : this.#resultDims(op);
     const dims = this.#domain(order);
-    const value = this.editor.substitute(op.value, this.plan.index);
+    const value = this.editor.substitute(op.value, this.#index());
     const made = this.#register(visible ? `${op.to.tensor}.r` : op.to.tensor, build.typeOf(value), dims, op.span);
     phase.body.push({ kind: "map", inputs, to: made.region, value, over: [], domain: dims, span: op.span });
     if (visible)
@@ -308,7 +327,7 @@ class LaunchTiler {
     const free = visible ? op.domain.filter((d) => !op.over.includes(d.axis)) : this.#resultDims(op);
     const over = op.domain.filter((d) => op.over.includes(d.axis));
     const dims = [...this.#domain(free), ...lanes];
-    const value = this.editor.substitute(op.value, this.plan.index);
+    const value = this.editor.substitute(op.value, this.#index());
     const reduce = op.reduce === undefined ? {} : { reduce: op.reduce };
     const common = {
       kind: "map" as const,
@@ -320,7 +339,7 @@ class LaunchTiler {
       span: op.span,
     };
     if (visible) {
-      this.steps.push({ ...common, to: this.#global(op.to) });
+      this.steps.push(this.#once({ ...common, to: this.#global(op.to) }));
       return;
     }
     const made = this.#register(op.to.tensor, build.typeOf(value), dims, op.span);
@@ -330,6 +349,19 @@ class LaunchTiler {
       axes: free.map((d) => d.axis),
       partial: carry ? "sum" : undefined,
     });
+  }
+
+  /** What every share would write alike, only the first one writes. */
+  #once(step: Step): Step {
+    if (this.plan.shares === 1) return step;
+    const { build } = this.editor;
+    const share = build.symbol(this.plan.name("share", this.plan.walked!.axis));
+    return {
+      kind: "when",
+      cond: build.op("eq", share, build.constant(0)),
+      body: [step],
+      span: "span" in step ? step.span : NO_SPAN,
+    };
   }
 
   /** A weighted sum of partial sums is itself a partial sum: the lanes need not be added up yet. */
@@ -399,6 +431,12 @@ export function tileLaunch(
         body,
         span,
       },
+    ];
+  }
+  if (plan.shares > 1) {
+    const map = { kind: "grid", dim: 2 } as const;
+    body = [
+      { kind: "loop", name: plan.name("share", plan.walked!.axis), extent: plan.shares, step: 1, map, body, span },
     ];
   }
   return body;

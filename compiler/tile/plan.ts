@@ -34,8 +34,12 @@ export interface WalkedAxis {
 export interface LaunchPlan {
   readonly parallel: readonly ParallelAxis[];
   readonly walked: WalkedAxis | undefined;
+  /** Blocks that divide the walked axis among them where nothing is reduced; each repeats the reductions for itself. */
+  readonly shares: number;
   /** Old axis → its index as a sum of loop variables and tile axes. */
   readonly index: ReadonlyMap<string, ExprId>;
+  /** The same in phases that reduce nothing, where each share takes every `shares`-th step. */
+  readonly sharedIndex: ReadonlyMap<string, ExprId>;
   /** Tile axis (and lane axis) → extent. */
   readonly extents: ReadonlyMap<string, number>;
   /** The tensors of the unscheduled ops. */
@@ -45,7 +49,7 @@ export interface LaunchPlan {
 }
 
 /** What a part of a split axis is called; launches after the first carry their number, so names are unique. */
-export type Part = "block" | "warp" | "tile" | "step" | "lane" | "elem";
+export type Part = "block" | "warp" | "tile" | "share" | "step" | "lane" | "elem";
 
 /** Axes that every visible result has: they can be spread over the grid. */
 function parallelAxes(whole: ReadonlyMap<string, Tensor>, ops: readonly TileOp[]): readonly Dim[] {
@@ -104,18 +108,29 @@ export function planLaunch(
     extents.set(name("tile", p.axis), p.tile);
   }
   const walked = walk && planWalk(walk, mma ? 1 : target.lanes, contracts ? schedule.chunk : 32);
+  const rows = parallel.reduce((n, p) => n * p.extent, 1);
+  const shares =
+    contracts || walked === undefined ? 1 : Math.max(1, Math.min(walked.steps, Math.floor(SHARED_BLOCKS / rows)));
+  const sharedIndex = new Map(index);
   if (walked !== undefined) {
-    const step = build.symbol(name("step", walked.axis), "i32", [0, walked.steps - 1]);
-    const lane = build.symbol(name("lane", walked.axis), "i32", [0, walked.lanes - 1]);
-    const elem = build.symbol(name("elem", walked.axis), "i32", [0, walked.chunk - 1]);
-    const start = build.mul(step, build.constant(walked.lanes * walked.chunk));
+    const { axis } = walked;
+    const step = build.symbol(name("step", axis), "i32", [0, walked.steps - 1]);
+    const lane = build.symbol(name("lane", axis), "i32", [0, walked.lanes - 1]);
+    const elem = build.symbol(name("elem", axis), "i32", [0, walked.chunk - 1]);
+    const share = build.symbol(name("share", axis), "i32", [0, shares - 1]);
     const own = walked.lanes === 1 ? build.constant(0) : build.mul(lane, build.constant(walked.chunk));
-    index.set(walked.axis, build.add(build.add(start, own), elem));
-    if (walked.lanes > 1) extents.set(name("lane", walked.axis), walked.lanes);
-    extents.set(name("elem", walked.axis), walked.chunk);
+    const at = (number: ExprId): ExprId =>
+      build.add(build.add(build.mul(number, build.constant(walked.lanes * walked.chunk)), own), elem);
+    index.set(axis, at(step));
+    sharedIndex.set(axis, shares === 1 ? at(step) : at(build.add(build.mul(step, build.constant(shares)), share)));
+    if (walked.lanes > 1) extents.set(name("lane", axis), walked.lanes);
+    extents.set(name("elem", axis), walked.chunk);
   }
-  return { parallel, walked, index, extents, whole, name };
+  return { parallel, walked, shares, index, sharedIndex, extents, whole, name };
 }
+
+/** Blocks worth having in a launch that quantizes few rows: about two a multiprocessor of today's largest GPUs. */
+const SHARED_BLOCKS = 256;
 
 function planWalk(walk: Dim, lanes: number, chunk: number): WalkedAxis {
   const steps = Math.ceil(walk.extent / (lanes * chunk));

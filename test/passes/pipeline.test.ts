@@ -43,6 +43,7 @@ const cases: readonly Case[] = [
   { op: "linear_w2a8", sizes: { M: 1, N: 9, K: 512 }, schedule: {} },
   { op: "linear_w2a8", sizes: { M: 3, N: 9, K: 4224 }, schedule: { strategy: "popc" } },
   { op: "linear_w2a8", sizes: { M: 3, N: 35, K: 640 }, schedule: { strategy: "mma" } },
+  { op: "linear_w2a8", sizes: { M: 9, N: 17, K: 1280 }, schedule: { strategy: "mma" } },
   { op: "linear_w2a8", sizes: { M: 17, N: 16, K: 384 }, schedule: { strategy: "mma" } },
 ];
 
