@@ -1,16 +1,19 @@
 /** Published simulators by name, each reproducing its own figures: the depth `peer` of a simulation. */
 import { type Diagnostics, NO_SPAN, type Span } from "../../ir/diagnostics.ts";
 import { bitmodPreset } from "./preset-bitmod.ts";
+import { scalesimPreset } from "./preset-scalesim.ts";
 import type { PeerReport } from "./report.ts";
 import type { PeerRequest, Preset } from "./request.ts";
 
 export { type PeerModel, readPeerModel } from "./config.ts";
 export type { PeerFigures, PeerLayerResult, PeerReport, PeerResult } from "./report.ts";
 export type { PeerRequest, PeerWorkload, Preset } from "./request.ts";
+export { readScalesimConfig, type ScalesimMachine } from "./scalesim-config.ts";
+export { readTopology, type TopologyForm } from "./scalesim-topology.ts";
 export type { ConvLayer, GemmLayer, LlmShape, PeerLayer, Phase } from "./workload.ts";
 
 /** All presets, in the order in which they are listed. */
-export const PRESETS: readonly Preset[] = [bitmodPreset("v1"), bitmodPreset("v2")];
+export const PRESETS: readonly Preset[] = [bitmodPreset("v1"), bitmodPreset("v2"), scalesimPreset];
 
 /**
  * Runs one published simulator. Undefined after a diagnostic at `span`: `peer/preset` and `peer/hardware` for names that

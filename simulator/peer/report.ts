@@ -17,6 +17,8 @@ export interface PeerFigures {
   /** By component; `total` is their sum. */
   readonly energyPJ?: { readonly total: number } & Readonly<Record<string, number>>;
   readonly macs: number;
+  /** Multiply–accumulates done, of those that the array could have done in these cycles. */
+  readonly utilisation?: number;
   /** By memory. */
   readonly bytes: Readonly<Record<string, PeerBytes>>;
   /** Figures of this simulator alone, under its own names. */

@@ -2,6 +2,7 @@
 import type { Diagnostics, Span } from "../../ir/diagnostics.ts";
 import type { PeerModel } from "./config.ts";
 import type { PeerResult } from "./report.ts";
+import type { ScalesimMachine } from "./scalesim-config.ts";
 import type { PeerLayer, Phase } from "./workload.ts";
 
 export type PeerWorkload =
@@ -10,8 +11,8 @@ export type PeerWorkload =
 
 export interface PeerRequest {
   readonly preset: string;
-  /** A machine of the preset. */
-  readonly hardware: string;
+  /** A machine of the preset by name, or one that a file of SCALE-Sim's configures. */
+  readonly hardware: string | ScalesimMachine;
   readonly workload: PeerWorkload;
   readonly phase: Phase;
   readonly batch: number;
@@ -36,10 +37,22 @@ export interface Preset {
 export const workloadName = (workload: PeerWorkload): string =>
   workload.kind === "model" ? workload.model.shape.name : workload.name;
 
+/** Name of the machine. */
+export const hardwareName = ({ hardware }: PeerRequest): string =>
+  typeof hardware === "string" ? hardware : hardware.name;
+
 /** The parts of a result that every preset copies from its request. */
 export function resultHead(request: PeerRequest): Omit<PeerResult, "totals" | "layers" | "weightBits"> {
-  const { preset, hardware, phase, batch, context } = request;
-  return { workload: workloadName(request.workload), hardware, depth: "peer", preset, phase, batch, context };
+  const { preset, phase, batch, context } = request;
+  return {
+    workload: workloadName(request.workload),
+    hardware: hardwareName(request),
+    depth: "peer",
+    preset,
+    phase,
+    batch,
+    context,
+  };
 }
 
 /** Reports `peer/hardware`: the preset has no machine of this name. */
@@ -50,7 +63,7 @@ export function unknownHardware(
   sink: Diagnostics,
   span: Span,
 ): undefined {
-  sink.error("peer/hardware", span, `${preset} has no machine "${request.hardware}"`, [
+  sink.error("peer/hardware", span, `${preset} has no machine "${hardwareName(request)}"`, [
     { message: `its machines are ${known.join(", ")}` },
   ]);
   return undefined;

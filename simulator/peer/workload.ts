@@ -28,7 +28,7 @@ export interface GemmLayer {
   readonly count: number;
 }
 
-/** A convolution of one image without padding: the input's height and width hold what padding adds. */
+/** A convolution without padding: the input's height and width hold what padding adds. */
 export interface ConvLayer {
   readonly kind: "conv";
   readonly name: string;
@@ -39,6 +39,8 @@ export interface ConvLayer {
   readonly channels: number;
   readonly filters: number;
   readonly stride: number;
+  /** Images; 1 where it is left out. */
+  readonly batch?: number;
 }
 
 /** N values kept of every M. */
@@ -119,7 +121,7 @@ export function gemmOf(layer: GemmLayer | ConvLayer): GemmLayer {
   return {
     kind: "gemm",
     name,
-    m: outputs,
+    m: outputs * (layer.batch ?? 1),
     n: layer.filters,
     k: kernelHeight * kernelWidth * layer.channels,
     count: 1,
