@@ -9,7 +9,7 @@ export type OperandKind = "weight" | "activation" | "result";
 /** One op of the program as the trace names it. */
 export interface OpInfo {
   readonly index: number;
-  /** Kind and operand: `decode weight`. */
+  /** What it does to what: `load w.q`, `decode weight`, `contract`. */
   readonly name: string;
   readonly kind: TileOp["kind"];
   readonly operand: OperandKind;
@@ -97,7 +97,7 @@ export function prepare(program: Program): Issue {
       const operand = analysis.operandOf(op);
       const info: OpInfo = {
         index: ops.length,
-        name: op.kind === "contract" ? "contract" : `${op.kind} ${operand}`,
+        name: nameOf(op, operand, analysis),
         kind: op.kind,
         operand,
         unit: role.unit ?? internal(`role ${role.name} has no unit`),
@@ -124,6 +124,13 @@ export function prepare(program: Program): Issue {
 
 function opsIn(body: readonly Step[]): readonly TileOp[] {
   return body.flatMap((step) => (isTileOp(step) ? [step] : step.kind === "loop" ? opsIn(step.body) : []));
+}
+
+function nameOf(op: TileOp, operand: OperandKind, analysis: ExtentAnalysis): string {
+  if (op.kind === "contract") return "contract";
+  if (op.kind !== "copy") return `${op.kind} ${operand}`;
+  if (analysis.tensor(op.from.tensor).place === "global") return `load ${op.from.tensor}`;
+  return analysis.tensor(op.to.tensor).place === "global" ? `store ${op.to.tensor}` : `feed ${operand}`;
 }
 
 interface Compiled {

@@ -36,6 +36,7 @@ function time(seconds: number): string {
 }
 
 function joules(energyPJ: number): string {
+  if (energyPJ === 0) return "–";
   const energy = energyPJ * 1e-12;
   return energy >= 1 ? `${energy.toPrecision(4)} J` : `${(energy * 1e3).toPrecision(4)} mJ`;
 }

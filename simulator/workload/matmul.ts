@@ -81,15 +81,16 @@ export function weightFormat(bits: number): Format {
   return bits === 16 ? plainFormat("f16") : groupedFormat(bits, 128);
 }
 
+type AxisName = "b" | "m" | "n" | "k";
+
 /** The whole product as one program of ops on whole tensors: decode, fill, contract, map. */
 export function matmulProgram(shape: MatmulShape): Program {
   const build = new ExprBuilder();
   const { batch, m, n, k, weight } = shape;
   const batched = batch > 1;
   const sizes = { b: batch, m, n, k };
-  const axis = (name: "b" | "m" | "n" | "k"): ExprId => build.symbol(name, "i32", [0, sizes[name] - 1]);
-  const axes = (...names: ("m" | "n" | "k")[]): readonly ("b" | "m" | "n" | "k")[] =>
-    batched ? ["b", ...names] : names;
+  const axis = (name: AxisName): ExprId => build.symbol(name, "i32", [0, sizes[name] - 1]);
+  const axes = (...names: ("m" | "n" | "k")[]): readonly AxisName[] => (batched ? ["b", ...names] : names);
   const dims = (...names: ("m" | "n" | "k")[]): readonly Dim[] =>
     axes(...names).map((a) => ({ axis: a, extent: sizes[a] }));
   const whole = (tensor: string, ...names: ("m" | "n" | "k")[]): Region => ({
@@ -167,32 +168,37 @@ export function matmulProgram(shape: MatmulShape): Program {
   };
 }
 
-/** The tensor that holds one field of w, and the part of it that belongs to (n, k). */
+/**
+ * The tensor that holds one field of w, and the element of it that belongs to (n, k): value i of a block is at element
+ * ⌊i · count / block⌋ of a field, so a field of one element, of one per value or of one per sub-block is one rule.
+ */
 function storedField(
   field: Field,
   format: Format,
   build: ExprBuilder,
-  outer: readonly ("b" | "m" | "n" | "k")[],
-  axis: (name: "b" | "m" | "n" | "k") => ExprId,
-  sizes: Readonly<Record<string, number>>,
+  outer: readonly AxisName[],
+  axis: (name: AxisName) => ExprId,
+  sizes: Readonly<Record<AxisName, number>>,
 ): { readonly tensor: Tensor; readonly region: Region } {
-  const perValue = field.scope === "block" && field.count === format.block;
-  const perBlock = field.scope === "block" && !perValue;
   const rows = field.scope === "tensor" ? [] : outer;
-  const inner = perValue ? ["k"] : perBlock ? ["g"] : [];
-  const groups = Math.ceil(sizes.k! / format.block);
-  const index = perValue ? [axis("k")] : perBlock ? [build.op("div", axis("k"), build.constant(format.block))] : [];
+  const block = build.constant(format.block);
+  const inBlocks = field.scope === "block";
+  const perValue = inBlocks && field.count === format.block;
+  const position = inBlocks ? axis("k") : build.op("mod", axis("k"), block);
+  const element = perValue ? position : build.op("div", build.mul(position, build.constant(field.count)), block);
+  const own = inBlocks || field.count > 1;
+  const extent = perValue ? sizes.k : (inBlocks ? Math.ceil(sizes.k / format.block) : 1) * field.count;
   return {
     tensor: {
       id: `w.${field.name}`,
       type: field.type,
-      axes: [...rows, ...inner],
-      shape: [...rows.map((r) => sizes[r]!), ...inner.map((a) => (a === "k" ? sizes.k! : groups))],
+      axes: [...rows, ...(own ? [perValue ? "k" : "g"] : [])],
+      shape: [...rows.map((r) => sizes[r]), ...(own ? [extent] : [])],
       place: "global",
       role: "input",
       origin: { operand: "w", format: format.name, field: field.name },
       span: NO_SPAN,
     },
-    region: { tensor: `w.${field.name}`, index: [...rows.map(axis), ...index], tail: "exact" },
+    region: { tensor: `w.${field.name}`, index: [...rows.map(axis), ...(own ? [element] : [])], tail: "exact" },
   };
 }
