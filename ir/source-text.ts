@@ -41,7 +41,13 @@ export function positionOf(text: string, offset: number): Position {
     line++;
     start = at + 1;
   }
-  return { line, column: [...text.slice(start, end)].length + 1 };
+  let column = 1;
+  for (let at = start; at < end; at++) {
+    const unit = text.charCodeAt(at);
+    // The second half of a pair is no code point of its own.
+    if (unit < 0xdc00 || unit > 0xdfff) column++;
+  }
+  return { line, column };
 }
 
 /** A line in cells, and where spans lie in it. */
@@ -56,8 +62,40 @@ export interface LaidOut {
  * `maxColumns` is cut to the neighbourhood of the offset `around`, an ellipsis on the cut ends.
  */
 export function layOut(text: string, line: number, around: number, maxColumns: number): LaidOut {
-  const { start, end } = lineBounds(text, line);
-  const cells: { readonly offset: number; readonly text: string; readonly from: number; readonly to: number }[] = [];
+  const whole = lineBounds(text, line);
+  // Of a very long line only the neighbourhood is looked at, whatever the length.
+  const start = Math.max(whole.start, around - 2 * maxColumns);
+  const end = Math.min(whole.end, Math.max(start, around) + 4 * maxColumns);
+  const { cells, width } = cellsBetween(text, start, end);
+  const columnAt = (at: number): number => cells.find((cell) => cell.offset >= at)?.from ?? width;
+  const focus = columnAt(around);
+  const cut = width > maxColumns;
+  const low = cut ? Math.max(0, Math.min(focus - Math.floor(maxColumns / 4), width - maxColumns)) : 0;
+  const high = cut ? low + maxColumns : width;
+  const visible = cells.filter((cell) => cell.from >= low && cell.to <= high);
+  const cutLeft = low > 0 || start > whole.start;
+  const cutRight = high < width || end < whole.end;
+  const shift = (visible[0]?.from ?? 0) - (cutLeft ? 1 : 0);
+  const clip = (at: number): number => Math.min(Math.max(columnAt(at) - shift, 0), high - shift);
+  return {
+    text: `${cutLeft ? "…" : ""}${visible.map((cell) => cell.text).join("")}${cutRight ? "…" : ""}`.trimEnd(),
+    columnsOf: (span) => [clip(span.start), clip(Math.min(Math.max(span.end, span.start), end))],
+  };
+}
+
+interface Cell {
+  readonly offset: number;
+  readonly text: string;
+  readonly from: number;
+  readonly to: number;
+}
+
+function cellsBetween(
+  text: string,
+  start: number,
+  end: number,
+): { readonly cells: readonly Cell[]; readonly width: number } {
+  const cells: Cell[] = [];
   let column = 0;
   let offset = start;
   for (const character of text.slice(start, end)) {
@@ -67,18 +105,7 @@ export function layOut(text: string, line: number, around: number, maxColumns: n
     column += width;
     offset += character.length;
   }
-  const columnAt = (at: number): number => cells.find((cell) => cell.offset >= at)?.from ?? column;
-  const focus = columnAt(around);
-  const cut = column > maxColumns;
-  const low = cut ? Math.max(0, Math.min(focus - Math.floor(maxColumns / 4), column - maxColumns)) : 0;
-  const high = cut ? low + maxColumns : column;
-  const visible = cells.filter((cell) => cell.from >= low && cell.to <= high);
-  const shift = (visible[0]?.from ?? 0) - (low > 0 ? 1 : 0);
-  const clip = (at: number): number => Math.min(Math.max(columnAt(at) - shift, 0), high - shift);
-  return {
-    text: `${low > 0 ? "…" : ""}${visible.map((cell) => cell.text).join("")}${high < column ? "…" : ""}`.trimEnd(),
-    columnsOf: (span) => [clip(span.start), clip(Math.min(Math.max(span.end, span.start), end))],
-  };
+  return { cells, width: column };
 }
 
 const isControl = (character: string): boolean => {
