@@ -191,23 +191,21 @@ class Instance {
   }
 
   /**
-   * The regions of a coded value's fields at the point `dims` of the operand. Value i of a block is at element
-   * ⌊i · count / block⌋ of a field, so that a field of one element, of one per value, or of one per sub-block is one rule.
+   * The regions of a coded value's fields at the point `dims` of the operand: of a field with one element per value that
+   * element, of any other its instance's first one.
    */
   #fieldRegions(value: Value): readonly Region[] {
     const { format, fields } = value.coded ?? internal("fields of a plain value");
     const at = this.#symbol(value.dims[value.dims.length - 1]!);
     const rows = value.dims.slice(0, -1).map((d) => this.#symbol(d));
     return format.fields.map((field, n) => {
-      const block = this.#exprs.constant(format.block);
-      const position = field.scope === "block" ? at : this.#exprs.op("mod", at, block);
-      const element = (): ExprId => {
-        if (field.count === format.block) return position;
-        const scaled = this.#exprs.mul(position, this.#exprs.constant(field.count));
-        return this.#exprs.op("div", scaled, block);
-      };
-      const own = field.scope === "block" || field.count > 1 ? [element()] : [];
-      return { tensor: fields[n]!, index: field.scope === "tensor" ? own : [...rows, ...own], tail: "exact" };
+      const region = (...index: ExprId[]): Region => ({ tensor: fields[n]!, index, tail: "exact" });
+      if (isPerValue(format, field)) return region(...rows, at);
+      const first = field.count > 1 ? [this.#exprs.constant(0)] : [];
+      if (field.scope === "tensor") return region(...first);
+      if (field.scope === "row") return region(...rows, ...first);
+      const block = this.#exprs.op("div", at, this.#exprs.constant(format.block));
+      return region(...rows, this.#exprs.mul(block, this.#exprs.constant(field.count)));
     });
   }
 

@@ -285,6 +285,20 @@ describe("operators", () => {
     expect([...y]).toEqual(Array.from({ length: 16 }, (_, k) => k * (Math.floor(k / 4) + 1)));
   });
 
+  it("reads row fields of several elements", () => {
+    const text = `format f { block 4 row s: f32[3] tensor t: f32[2] q: u4[4] value(i) = s[i % 3] * q[i] + t[i / 2] }
+    op f<M, K>(w: f[M, K]) -> f32[M, K] { y[m, k] = w[m, k] }`;
+    const program = programOf(text, "f", { M: 2, K: 8 });
+    const [s, t] = [Float64Array.of(1, 2, 3, 4, 5, 6), Float64Array.of(0.25, 0.5)];
+    const q = Float64Array.from({ length: 16 }, (_, at) => at);
+    const y = evaluate(program, { "w.s": s, "w.t": t, "w.q": q }).y!;
+    const expected = [...q].map((code, at) => {
+      const i = at % 4;
+      return s[3 * Math.floor(at / 8) + (i % 3)]! * code + t[Math.floor(i / 2)]!;
+    });
+    expect([...y]).toEqual(expected);
+  });
+
   it("spreads row and tensor fields over the values they serve", () => {
     const format = std.find((f) => f.name === "i8_row")!;
     expect(scopeBits(format, "row")).toBe(32);
