@@ -186,11 +186,5 @@ function automatic(p: Problem, target: Target): Schedule {
   const planes = `${bitsOf(p.x.type)} × ${bitsOf(p.w.type)} planes, integers exact`;
   const why = whyNotRow(p, target, B1_ROW);
   if (why !== undefined) return planSchedule(p, "popc", target, undefined, [planes, `popcounts in lanes: ${why}`]);
-  if (p.m <= 2) {
-    return planSchedule(p, "popc", target, undefined, [
-      planes,
-      `popcounts in lanes: ${p.m} of the row's 8 columns would be filled`,
-    ]);
-  }
   return planSchedule(p, "mma", target, B1_ROW, [planes, `${B1_ROW} is native on ${target.name}`]);
 }

@@ -42,9 +42,7 @@ export function cases(): readonly Case[] {
     for (const [M, N, K] of [...SMALL, ...LARGE]) list.push({ op, M, N, K, check: true });
   }
   for (const [M, N, K] of [...SMALL, ...LARGE]) {
-    for (const strategy of ["popc", "mma"] as const) {
-      list.push({ op: "linear_w2a8", M, N, K, schedule: { strategy }, check: true });
-    }
+    list.push({ op: "linear_w2a8", M, N, K, schedule: { strategy: "popc" }, check: true });
   }
   return list;
 }
