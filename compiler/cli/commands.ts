@@ -82,6 +82,28 @@ export const COMMANDS: readonly CommandSpec[] = [
     load: () => import("./run.ts"),
   },
   {
+    name: "simulate",
+    about: "simulate a language model's forward pass on accelerators",
+    arguments: [["<config>", "a Hugging Face config.json of the Llama family"]],
+    options: [
+      ["--hw <names>", "machines: names or .json files, comma-separated", "systolic-128"],
+      ["--phase <phases>", "prefill, decode, or both", "prefill"],
+      ["--batch <number>", "sequences at once", "1"],
+      ["--context <tokens>", "tokens of each sequence", "2048"],
+      ["--weight-bits <numbers>", "bits of a weight: 16, or 2 to 8 in groups of 128; comma-separated", "16"],
+      ["--dataflow <name>", "ws, os or is instead of the machine's own"],
+      ["--trace <file>", "write the trace (one run)"],
+      ["--chrome <file>", "write a Chrome trace, for Perfetto (one run)"],
+      ["--window <from:to>", "cycles that the Chrome trace covers (default: all)"],
+      JSON_OPTION,
+    ],
+    examples: [
+      "simulate examples/llama-2-7b.config.json --phase prefill,decode --weight-bits 16,4",
+      "simulate examples/llama-2-7b.config.json --phase decode --weight-bits 4 --chrome out/decode.trace.json --window 0:1000000",
+    ],
+    load: () => import("./simulate.ts"),
+  },
+  {
     name: "formats",
     about: "list number formats, their fields and bits per value",
     arguments: [["[file...]", ".loom files; without one, the standard library"]],
@@ -125,8 +147,12 @@ export const COMMANDS: readonly CommandSpec[] = [
     name: "view",
     about: "say what a trace file holds and how to look at it",
     arguments: [["<trace>", "a trace written by simulate"]],
-    options: [JSON_OPTION],
-    examples: ["view out/prefill.trace.json"],
+    options: [
+      ["--chrome <file>", "write a Bitloom trace as a Chrome trace, for Perfetto"],
+      ["--window <from:to>", "cycles that the Chrome trace covers (default: all)"],
+      JSON_OPTION,
+    ],
+    examples: ["view out/llama-2-7b.decode.trace.json", "view decode.trace --chrome decode.json --window 0:1000000"],
     load: () => import("./view.ts"),
   },
 ];

@@ -1,5 +1,5 @@
 /** Files of the command line: reading with a clear refusal, writing all or nothing. */
-import { mkdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { closeSync, mkdirSync, openSync, readFileSync, renameSync, rmSync, statSync, writeSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { EXIT, type Exit, type Terminal } from "./terminal.ts";
 
@@ -20,22 +20,45 @@ function reasonOf(error: unknown): string {
   return REASONS[code] ?? code;
 }
 
-/** The text of a file ("-": stdin), or undefined once the reader has been told why not. */
-export function readText(terminal: Terminal, path: string): string | undefined {
+/** The bytes of a file ("-": stdin), or undefined once the reader has been told why not. */
+export function readBytes(terminal: Terminal, path: string): Uint8Array | undefined {
   try {
-    const bytes = readFileSync(path === "-" ? 0 : path);
-    return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
+    return readFileSync(path === "-" ? 0 : path);
   } catch (error) {
-    const reason = error instanceof TypeError ? "it is not UTF-8 text" : reasonOf(error);
-    terminal.say(`${terminal.accent("red", "error:")} cannot read ${path}: ${reason}`);
+    terminal.say(`${terminal.accent("red", "error:")} cannot read ${path}: ${reasonOf(error)}`);
     return undefined;
   }
 }
 
-/** A file to write. */
+/** The text of a file ("-": stdin), or undefined once the reader has been told why not. */
+export function readText(terminal: Terminal, path: string): string | undefined {
+  const bytes = readBytes(terminal, path);
+  if (bytes === undefined) return undefined;
+  try {
+    return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
+  } catch {
+    terminal.say(`${terminal.accent("red", "error:")} cannot read ${path}: it is not UTF-8 text`);
+    return undefined;
+  }
+}
+
+/** A file to write; what is too long for one string comes in pieces. */
 export interface OutputFile {
   readonly path: string;
-  readonly content: string | Uint8Array;
+  readonly content: string | Uint8Array | Iterable<string>;
+}
+
+function writePieces(path: string, content: OutputFile["content"]): void {
+  const file = openSync(path, "wx");
+  try {
+    const pieces = typeof content === "string" || content instanceof Uint8Array ? [content] : content;
+    for (const piece of pieces) {
+      const bytes = typeof piece === "string" ? new TextEncoder().encode(piece) : piece;
+      for (let at = 0; at < bytes.length; ) at += writeSync(file, bytes, at);
+    }
+  } finally {
+    closeSync(file);
+  }
 }
 
 /** Writes all files or none: each under a temporary name first, renamed when all are complete. */
@@ -51,7 +74,7 @@ export function writeFiles(terminal: Terminal, files: readonly OutputFile[]): Ex
         throw Object.assign(new Error(), { code: "EISDIR" });
       const from = join(dirname(path), `.bitloom-${process.pid}-${i}.tmp`);
       written.push({ from, to: path });
-      writeFileSync(from, file.content);
+      writePieces(from, file.content);
     }
     for (const { from, to } of written) {
       path = to;

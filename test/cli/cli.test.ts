@@ -52,7 +52,7 @@ describe("bitloom", () => {
 
   it("reads text only", () => {
     writeFileSync(join(bitloom.cwd, "binary"), Uint8Array.of(0xff, 0xfe, 0x80));
-    expect(bitloom.run(["view", "binary"])).toMatchObject({
+    expect(bitloom.run(["check", "binary"])).toMatchObject({
       exit: 3,
       stderr: "error: cannot read binary: it is not UTF-8 text\n",
     });

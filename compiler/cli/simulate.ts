@@ -1,0 +1,177 @@
+/** `bitloom simulate CONFIG.json`: a language model's forward pass on machines, cycle by cycle. */
+import { HARDWARE, hardwareNamed } from "../../hw-models/index.ts";
+import { type AcceleratorModel, DATAFLOWS, type Dataflow, validateHardware } from "../../hw-models/schema.ts";
+import { Diagnostics, type Source } from "../../ir/diagnostics.ts";
+import { type ChromeOptions, chromeTrace } from "../../simulator/export-chrome.ts";
+import { mergeReports, type Simulation, simulate } from "../../simulator/simulate.ts";
+import { encodeTrace, type Trace } from "../../simulator/trace.ts";
+import { readHuggingFace } from "../../simulator/workload/hugging-face.ts";
+import { PHASES, type Phase, type Transformer } from "../../simulator/workload/layers.ts";
+import { tileMachine } from "../passes/tile-machine.ts";
+import { nearest } from "../report.ts";
+import { type OutputFile, readText, writeFiles } from "./files.ts";
+import { refuse } from "./request.ts";
+import { printRun, printRuns } from "./simulate-report.ts";
+import { formatCount, formatSeconds } from "./table.ts";
+import { EXIT, type Exit, type Terminal, usageError } from "./terminal.ts";
+import { parseWindow, WINDOW_USAGE } from "./view.ts";
+
+export interface SimulateOptions {
+  readonly hw?: string;
+  readonly phase?: string;
+  readonly batch?: string;
+  readonly context?: string;
+  readonly weightBits?: string;
+  readonly dataflow?: string;
+  readonly trace?: string;
+  readonly chrome?: string;
+  readonly window?: string;
+  readonly json?: boolean;
+}
+
+/** One run of the product machines × phases × weight widths. */
+interface RunRequest {
+  readonly hardware: AcceleratorModel;
+  readonly phase: Phase;
+  readonly weightBits: number;
+}
+
+interface Plan {
+  readonly batch: number;
+  readonly context: number;
+  readonly dataflow: Dataflow | undefined;
+  readonly phases: readonly Phase[];
+  readonly weightBits: readonly number[];
+  readonly window: ChromeOptions;
+}
+
+const list = (text: string): readonly string[] => text.split(",").map((part) => part.trim());
+
+/** The options that need no file, or what is wrong with them. */
+function readPlan(terminal: Terminal, options: SimulateOptions): Plan | Exit {
+  const [batch, context] = [Number(options.batch ?? "1"), Number(options.context ?? "2048")];
+  for (const [name, value] of [
+    ["--batch", batch],
+    ["--context", context],
+  ] as const)
+    if (!Number.isSafeInteger(value) || value < 1) return usageError(terminal, `${name} takes a number from 1 up`);
+  const phases = list(options.phase ?? "prefill");
+  const badPhase = phases.find((p) => !(PHASES as readonly string[]).includes(p));
+  if (badPhase !== undefined)
+    return usageError(terminal, `there is no phase \`${badPhase}\``, `there is ${PHASES.join(", ")}`);
+  const weightBits = list(options.weightBits ?? "16").map(Number);
+  if (weightBits.some((bits) => !(bits === 16 || (Number.isInteger(bits) && bits >= 2 && bits <= 8))))
+    return usageError(terminal, "--weight-bits takes 16 or 2 to 8, comma-separated");
+  const { dataflow } = options;
+  if (dataflow !== undefined && !(DATAFLOWS as readonly string[]).includes(dataflow))
+    return usageError(terminal, `there is no dataflow \`${dataflow}\``, `there is ${DATAFLOWS.join(", ")}`);
+  const window = parseWindow(options.window);
+  if (window === undefined) return usageError(terminal, WINDOW_USAGE, "for example --window 0:1000000");
+  return {
+    batch,
+    context,
+    window,
+    dataflow: dataflow as Dataflow | undefined,
+    phases: phases as readonly Phase[],
+    weightBits,
+  };
+}
+
+/** Machines by name or file; mistakes in files go to `diagnostics`, whose spans index `sources`. */
+function readMachines(
+  terminal: Terminal,
+  names: readonly string[],
+  sources: Source[],
+  diagnostics: Diagnostics,
+): readonly AcceleratorModel[] | Exit {
+  const machines: AcceleratorModel[] = [];
+  const known = HARDWARE.filter((m) => m.kind === "accelerator").map((m) => m.name);
+  for (const name of names) {
+    const isFile = name.endsWith(".json") || name.includes("/");
+    const text = isFile ? readText(terminal, name) : undefined;
+    if (isFile && text === undefined) return EXIT.unreadable;
+    if (text !== undefined) sources.push({ name, text });
+    const model = text === undefined ? hardwareNamed(name) : validateHardware(text, sources.length - 1, diagnostics);
+    if (model === undefined && text !== undefined) continue;
+    if (model?.kind === "accelerator") {
+      machines.push(model);
+      continue;
+    }
+    const meant = nearest(name, known);
+    const hint =
+      meant === undefined ? `there is ${known.join(", ")}; a path ends in .json` : `did you mean \`${meant}\`?`;
+    const what = model === undefined ? `there is no hardware model \`${name}\`` : `\`${name}\` is no accelerator`;
+    return usageError(terminal, what, hint);
+  }
+  return machines;
+}
+
+function traceFiles(options: SimulateOptions, trace: Trace | undefined, window: ChromeOptions): readonly OutputFile[] {
+  if (trace === undefined) return [];
+  const files: OutputFile[] = [];
+  if (options.trace !== undefined) files.push({ path: options.trace, content: encodeTrace(trace) });
+  if (options.chrome !== undefined) files.push({ path: options.chrome, content: chromeTrace(trace, window) });
+  return files;
+}
+
+function runAll(
+  terminal: Terminal,
+  workload: Transformer,
+  plan: Plan,
+  requests: readonly RunRequest[],
+  withTrace: boolean,
+  diagnostics: Diagnostics,
+): readonly Simulation[] {
+  const { batch, context, dataflow } = plan;
+  const simulations: Simulation[] = [];
+  for (const { hardware, phase, weightBits } of requests) {
+    terminal.progress(`simulating ${phase} on ${hardware.name} with ${weightBits}-bit weights`);
+    const start = performance.now();
+    const base = { workload, hardware, phase, batch, context, weights: weightBits, trace: withTrace };
+    const simulation = simulate(dataflow === undefined ? base : { ...base, dataflow }, tileMachine, diagnostics);
+    if (simulation === undefined) break;
+    simulations.push(simulation);
+    const { cycles } = simulation.report.results[0]!.totals;
+    const seconds = (performance.now() - start) / 1000;
+    terminal.say(
+      `${formatCount(cycles)} cycles in ${formatSeconds(seconds)}: ${formatCount(cycles / seconds)} cycles/s`,
+    );
+  }
+  return simulations;
+}
+
+export async function run(terminal: Terminal, [path = ""]: readonly string[], options: SimulateOptions): Promise<Exit> {
+  const plan = readPlan(terminal, options);
+  if (typeof plan === "number") return plan;
+  const text = readText(terminal, path);
+  if (text === undefined) return EXIT.unreadable;
+  const sources: Source[] = [{ name: path, text }];
+  const diagnostics = new Diagnostics();
+  const machines = readMachines(terminal, list(options.hw ?? "systolic-128"), sources, diagnostics);
+  if (typeof machines === "number") return machines;
+  const workload = readHuggingFace(text, 0, path, diagnostics);
+  if (diagnostics.failed || workload === undefined)
+    return refuse(terminal, "simulate", diagnostics, sources, options.json);
+  const requests = machines.flatMap((hardware) =>
+    plan.phases.flatMap((phase) => plan.weightBits.map((weightBits) => ({ hardware, phase, weightBits }))),
+  );
+  const withTrace = options.trace !== undefined || options.chrome !== undefined;
+  if (withTrace && requests.length > 1)
+    return usageError(terminal, "a trace is of one run: give one --hw, --phase and --weight-bits");
+  const simulations = runAll(terminal, workload, plan, requests, withTrace, diagnostics);
+  if (diagnostics.failed) return refuse(terminal, "simulate", diagnostics, sources, options.json);
+  const files = simulations.flatMap((s) => traceFiles(options, s.trace, plan.window));
+  const exit = writeFiles(terminal, files);
+  if (exit !== EXIT.ok) return exit;
+  const report = mergeReports(simulations.map((s) => s.report));
+  if (options.json) terminal.out(JSON.stringify(report, null, 2));
+  else {
+    printRuns(terminal, report.results);
+    if (report.results.length === 1) printRun(terminal, report.results[0]!);
+  }
+  for (const file of files) {
+    terminal.say(`wrote ${file.path}`);
+    if (file.path === options.chrome) terminal.say(`look at it: bitloom view ${file.path}`);
+  }
+  return EXIT.ok;
+}
