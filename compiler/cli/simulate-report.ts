@@ -95,9 +95,35 @@ function layerRows({ layers, totals }: SimulateResult): readonly (readonly strin
   });
 }
 
-/** Layers, the states of every unit, and energy by component. */
+/** Of every unit: how it spent the run, why it waited, and who kept it waiting most. */
+function stateRows({ units, cycles: all }: Figures): readonly (readonly string[])[] {
+  const largest = (table: Readonly<Record<string, number>>, count: number): string =>
+    Object.entries(table)
+      .sort(([, a], [, b]) => b - a)
+      .slice(0, count)
+      .map(([name, cycles]) => `${name} ${percent(cycles, all)}`)
+      .join(", ");
+  return Object.entries(units).map(([name, { busy, stall, idle, culprits }]) => [
+    name,
+    percent(sum(Object.values(busy)), all),
+    percent(sum(Object.values(stall)), all),
+    percent(idle, all),
+    largest(stall, 2),
+    largest(culprits, 1),
+  ]);
+}
+
+function energyRows({ energyPJ, bytes }: Figures): readonly (readonly string[])[] {
+  const parts = Object.entries(energyPJ).filter(([name]) => name !== "total");
+  return parts.map(([name, energy]) => {
+    const moved = bytes[name];
+    const [read, written] = moved === undefined ? ["", ""] : [formatBytes(moved.read), formatBytes(moved.write)];
+    return [name, read, written, joules(energy), percent(energy, energyPJ.total)];
+  });
+}
+
+/** Layers, the states of every unit, and traffic and energy by component. */
 export function printRun(terminal: Terminal, result: SimulateResult): void {
-  const { totals } = result;
   terminal.out("");
   printTable(
     terminal,
@@ -105,28 +131,22 @@ export function printRun(terminal: Terminal, result: SimulateResult): void {
     layerRows(result),
   );
   terminal.out("");
-  const states = Object.entries(totals.units).map(([name, table]) => {
-    const stalls = Object.entries(table.stall).sort(([, a], [, b]) => b - a);
-    const worst = stalls.slice(0, 2).map(([cause, cycles]) => `${cause} ${percent(cycles, totals.cycles)}`);
-    const [busy, stalled] = [sum(Object.values(table.busy)), sum(Object.values(table.stall))];
-    return [
-      name,
-      percent(busy, totals.cycles),
-      percent(stalled, totals.cycles),
-      percent(table.idle, totals.cycles),
-      worst.join(", "),
-    ];
-  });
   printTable(
     terminal,
-    [{ title: "Unit" }, right("Busy"), right("Stalled"), right("Idle"), { title: "Stalls", drop: 1 }],
-    states,
+    [
+      { title: "Unit" },
+      right("Busy"),
+      right("Stalled"),
+      right("Idle"),
+      { title: "Waits for", drop: 1 },
+      { title: "Kept waiting by", drop: 2 },
+    ],
+    stateRows(result.totals),
   );
   terminal.out("");
-  const parts = Object.entries(totals.energyPJ).filter(([name]) => name !== "total");
   printTable(
     terminal,
-    [{ title: "Energy of" }, right("Energy"), right("Share")],
-    parts.map(([name, energy]) => [name, joules(energy), percent(energy, totals.energyPJ.total)]),
+    [{ title: "Unit" }, right("Read", 1), right("Written", 1), right("Energy"), right("Share")],
+    energyRows(result.totals),
   );
 }
