@@ -20,6 +20,7 @@
  *   int → int wraps, bool → number is 0 or 1. `bits` keeps the bits (u32 ↔ f32, u16 ↔ f16).
  */
 import { internal, NO_SPAN, type Span } from "./diagnostics.ts";
+import { foldInt, keyOf, rangeOfOp } from "./expr-fold.ts";
 import { isFloat, type Scalar } from "./scalar.ts";
 
 export type ExprId = number & { readonly brand?: "ExprId" };
@@ -199,7 +200,7 @@ export class ExprBuilder implements Exprs {
           op,
           args,
         },
-        this.#rangeOfOp(op, args),
+        rangeOfOp(op, this.ranges[args[0]!], this.ranges[args[1]!]),
       )
     );
   }
@@ -474,89 +475,5 @@ export class ExprBuilder implements Exprs {
     if (op === "gt") return p[0] > q[1] ? answer(true) : p[1] <= q[0] ? answer(false) : undefined;
     if (p[1] < q[0] || p[0] > q[1]) return answer(op === "ne");
     return undefined;
-  }
-
-  #rangeOfOp(op: Op, args: readonly ExprId[]): Range | undefined {
-    const [p, q] = args.map((a) => this.ranges[a]);
-    if (p === undefined || q === undefined) return undefined;
-    const among = (...values: number[]): Range | undefined => {
-      const low = Math.min(...values);
-      const high = Math.max(...values);
-      return low < -(2 ** 53) || high > 2 ** 53 ? undefined : [low, high];
-    };
-    switch (op) {
-      case "add":
-        return among(p[0] + q[0], p[1] + q[1]);
-      case "sub":
-        return among(p[0] - q[1], p[1] - q[0]);
-      case "mul":
-        return among(p[0] * q[0], p[0] * q[1], p[1] * q[0], p[1] * q[1]);
-      case "div":
-        return q[0] === q[1] && q[0] > 0 && p[0] >= 0 ? [Math.floor(p[0] / q[0]), Math.floor(p[1] / q[0])] : undefined;
-      case "mod":
-        return q[0] === q[1] && q[0] > 0 && p[0] >= 0 ? [0, Math.min(p[1], q[0] - 1)] : undefined;
-      case "min":
-        return [Math.min(p[0], q[0]), Math.min(p[1], q[1])];
-      case "max":
-        return [Math.max(p[0], q[0]), Math.max(p[1], q[1])];
-      default:
-        return undefined;
-    }
-  }
-}
-
-function foldInt(op: Op, x: number, y: number, type: Scalar): number | undefined {
-  const wrap = (value: number): number => (type === "u32" ? value >>> 0 : type === "i32" ? value | 0 : value);
-  switch (op) {
-    case "add":
-      return wrap(x + y);
-    case "sub":
-      return wrap(x - y);
-    case "mul":
-      return Number.isSafeInteger(x * y) ? wrap(x * y) : undefined;
-    case "div":
-      return y === 0 ? undefined : Math.trunc(x / y);
-    case "mod":
-      return y === 0 ? undefined : x % y;
-    case "min":
-      return Math.min(x, y);
-    case "max":
-      return Math.max(x, y);
-    case "eq":
-      return x === y ? 1 : 0;
-    case "ne":
-      return x !== y ? 1 : 0;
-    case "lt":
-      return x < y ? 1 : 0;
-    case "le":
-      return x <= y ? 1 : 0;
-    case "gt":
-      return x > y ? 1 : 0;
-    case "ge":
-      return x >= y ? 1 : 0;
-    case "shl":
-      return wrap(x << y);
-    default:
-      return undefined;
-  }
-}
-
-function keyOf(expr: Expr): string {
-  switch (expr.kind) {
-    case "const":
-      return `c:${expr.type}:${Object.is(expr.value, -0) ? "-0" : expr.value}`;
-    case "symbol":
-      return `s:${expr.type}:${expr.name}`;
-    case "builtin":
-      return `b:${expr.name}:${expr.dim}`;
-    case "input":
-      return `i:${expr.type}:${expr.index}`;
-    case "op":
-      return `o:${expr.op}:${expr.type}:${expr.args.join(",")}`;
-    case "cast":
-    case "bits":
-      return `${expr.kind}:${expr.type}:${expr.of}`;
-    case "table":
-      return `t:${expr.type}:${expr.table}:${expr.index}`;
   }
 }

@@ -1,6 +1,7 @@
 /** Lowering of tile ops: tiles become lanes and registers through the layouts of what they touch. */
 import { internal } from "../../ir/diagnostics.ts";
 import type { Expr, ExprId, Op } from "../../ir/expr.ts";
+import { foldInt } from "../../ir/expr-fold.ts";
 import { ADDRESS, BIT } from "../../ir/layout.ts";
 import { compileAddress } from "../../ir/layout-apply.ts";
 import { print } from "../../ir/layout-print.ts";
@@ -328,7 +329,7 @@ export class OpLowerer {
         return point.get(expr.name)?.lanes[0] ?? 0;
       case "op": {
         const [a, b] = expr.args.map((arg) => this.#numeric(arg, point));
-        return INTEGER[expr.op]?.(a!, b!) ?? internal(`index uses ${expr.op}`);
+        return foldInt(expr.op, a!, b!, "i32") ?? internal(`index uses ${expr.op}`);
       }
       default:
         return internal(`index uses ${expr.kind}`);
@@ -495,11 +496,3 @@ interface TileWord {
   readonly index: ExprId;
   readonly when: ExprId | undefined;
 }
-
-const INTEGER: Readonly<Partial<Record<Op, (a: number, b: number) => number>>> = {
-  add: (a, b) => a + b,
-  sub: (a, b) => a - b,
-  mul: (a, b) => a * b,
-  div: (a, b) => Math.trunc(a / b),
-  mod: (a, b) => a % b,
-};
