@@ -1,8 +1,7 @@
 /** tile-machine: cuts a product into blocks and folds and gives them to a machine's units as roles with rings between. */
 import { type Parts, partsOf } from "../../hw-models/derive.ts";
 import type { AcceleratorModel, Dataflow } from "../../hw-models/schema.ts";
-import { type Diagnostics, internal } from "../../ir/diagnostics.ts";
-import { ExprBuilder, type ExprId } from "../../ir/expr.ts";
+import type { Diagnostics } from "../../ir/diagnostics.ts";
 import type {
   Dim,
   Mapping as LoopMap,
@@ -17,24 +16,18 @@ import type {
 } from "../../ir/program.ts";
 import {
   axisOf,
-  type BlockLoop,
   type Blocks,
-  blockLoops,
   blockSizes,
   chooseBlocks,
-  evaluateIndex,
   levelOf,
   MAPPINGS,
   type Mapping,
   type Path,
   type ProductAxis,
-  pathOf,
   tileShape,
 } from "../machine/blocks.ts";
+import { Coordinates, SIDES, type SideName } from "../machine/coordinates.ts";
 import { findProduct, type Product, type Side, type Stored } from "../machine/product.ts";
-
-const SIDES = ["weight", "activation"] as const;
-type SideName = (typeof SIDES)[number];
 
 /**
  * The program that the machine's units play: channels load blocks, feeders decode them and shift them in, the array
@@ -56,9 +49,6 @@ export function tileMachine(
     : new MachineBuilder(program, product, parts, MAPPINGS[dataflow], blocks).done();
 }
 
-/** The last value that a loop variable takes. */
-const lastOf = (extent: number, step: number): number => (Math.ceil(extent / step) - 1) * step;
-
 /** Assembles the machine program of one product for one blocking. */
 class MachineBuilder {
   readonly #program: Program;
@@ -66,12 +56,7 @@ class MachineBuilder {
   readonly #parts: Parts;
   readonly #mapping: Mapping;
   readonly #blocks: Blocks;
-  readonly #build: ExprBuilder;
-  /** The last value of every loop variable. */
-  readonly #last = new Map<string, number>();
-  readonly #loops: readonly BlockLoop[];
-  readonly #paths: Readonly<Record<SideName, Path>>;
-  readonly #fold: Readonly<Record<ProductAxis, number>>;
+  readonly #c: Coordinates;
   readonly #tensors: Tensor[] = [];
   readonly #tiles: Record<SideName, Tensor[]> = { weight: [], activation: [] };
   readonly #fed: Partial<Record<SideName, Tensor>> = {};
@@ -82,15 +67,7 @@ class MachineBuilder {
     this.#parts = parts;
     this.#mapping = mapping;
     this.#blocks = blocks;
-    this.#build = new ExprBuilder();
-    this.#loops = blockLoops(product, blocks);
-    this.#paths = { weight: pathOf(product.weight, mapping), activation: pathOf(product.activation, mapping) };
-    this.#fold = {
-      ...blocks.sizes,
-      [mapping.row]: parts.array.rows,
-      [mapping.column]: parts.array.columns,
-      [mapping.time]: blocks.chunk,
-    };
+    this.#c = new Coordinates(program, product, blocks, mapping, parts.array);
   }
 
   done(): Program {
@@ -103,7 +80,7 @@ class MachineBuilder {
     const out = this.#tensor(`${result.id}.tile`, result, this.#resultAxes(m, n), obuf, "result");
     const roles: readonly Role[] = [
       ...SIDES.map((side) => this.#channel(side)),
-      ...SIDES.filter((side) => this.#paths[side] !== "direct").map((side) => this.#feeder(side)),
+      ...SIDES.filter((side) => this.#c.paths[side] !== "direct").map((side) => this.#feeder(side)),
       this.#array(acc),
       this.#vector(acc, out),
       this.#store(out),
@@ -112,7 +89,7 @@ class MachineBuilder {
       ...this.#program,
       tensors: this.#tensors,
       rings: this.#rings(),
-      exprs: this.#build.done(),
+      exprs: this.#c.build.done(),
       body: [{ kind: "roles", roles, span: contract.span }],
     };
   }
@@ -122,7 +99,7 @@ class MachineBuilder {
     const { depth } = this.#blocks;
     const rings: Ring[] = [];
     for (const side of SIDES) {
-      const path = this.#paths[side];
+      const path = this.#c.paths[side];
       const reader = path === "direct" ? array.name : feeders[side].name;
       rings.push({ id: side, depth, producer: channels[side].name, consumers: [reader] });
       if (path === "direct") continue;
@@ -158,16 +135,9 @@ class MachineBuilder {
       [product.m.axis, m],
       [product.n.axis, n],
     ]);
-    return this.#axesOfSymbols(product.contract.to.index).flatMap((axis) => {
+    return this.#c.names(product.contract.to.index).flatMap((axis) => {
       const extent = size.get(axis);
       return extent === undefined ? [] : [{ axis, extent }];
-    });
-  }
-
-  #axesOfSymbols(index: readonly ExprId[]): readonly string[] {
-    return index.map((id) => {
-      const expr = this.#program.exprs.exprs[id];
-      return expr?.kind === "symbol" ? expr.name : "";
     });
   }
 
@@ -179,10 +149,10 @@ class MachineBuilder {
       const dims = stored.tensor.axes.map((axis, i) => ({ axis, extent: shape[i] ?? 1 }));
       this.#tiles[side.role].push(this.#tensor(`${stored.tensor.id}.tile`, stored.tensor, dims, buffer, side.role));
     }
-    const path = this.#paths[side.role];
+    const path = this.#c.paths[side.role];
     if (path === "direct") return;
     const unit = path === "stationary" ? this.#parts.array.name : this.#parts.feeders[side.role].name;
-    const dims = this.#sideAxes(side).map((a) => ({ axis: this.#product[a].axis, extent: this.#fold[a] }));
+    const dims = this.#sideAxes(side).map((a) => ({ axis: this.#product[a].axis, extent: this.#c.fold[a] }));
     this.#fed[side.role] = this.#tensor(`${side.role}.fed`, side.tensor, dims, `unit:${unit}`, `${side.role}.fed`);
   }
 
@@ -190,65 +160,6 @@ class MachineBuilder {
   #sideAxes(side: Side): readonly ProductAxis[] {
     const axes = (["m", "n", "k"] as const).filter((a) => side.axes.includes(this.#product[a].axis));
     return axes.toSorted((a, b) => side.axes.indexOf(this.#product[a].axis) - side.axes.indexOf(this.#product[b].axis));
-  }
-
-  // Coordinates.
-
-  /** The loop variable that walks the blocks of an axis; 0 where there is one block. */
-  #blockBase(axis: string): ExprId {
-    const loop = this.#loops.find((l) => l.axis === axis);
-    return loop === undefined ? this.#build.constant(0) : this.#variable(`${axis}0`, loop.extent, loop.step);
-  }
-
-  #foldBase(axis: ProductAxis): ExprId {
-    const { axis: name } = this.#product[axis];
-    const walked = axis !== this.#mapping.time || this.#chunked;
-    return walked ? this.#variable(`${name}1`, this.#blocks.sizes[axis], this.#fold[axis]) : this.#build.constant(0);
-  }
-
-  get #chunked(): boolean {
-    return SIDES.some((side) => this.#paths[side] === "decoded");
-  }
-
-  #variable(name: string, extent: number, step: number): ExprId {
-    const last = lastOf(extent, step);
-    this.#last.set(name, last);
-    return this.#build.symbol(name, "i32", [0, last]);
-  }
-
-  /** A domain axis. The same name serves domains of several extents, so its range is the widest of them. */
-  #point(name: string): ExprId {
-    const axis = (["m", "n", "k"] as const).find((a) => this.#product[a].axis === name);
-    if (axis === undefined) return this.#build.symbol(name);
-    return this.#build.symbol(name, "i32", [0, Math.max(this.#product[axis].extent, this.#fold[axis]) - 1]);
-  }
-
-  /** Coordinate of a fold's point in a side's block. */
-  #inBlock(axis: ProductAxis, side: Side): ExprId {
-    const { axis: name } = this.#product[axis];
-    const fold = this.#build.add(this.#foldBase(axis), this.#point(name));
-    const spansAll = axis === "k" && this.#blocks.whole[side.role];
-    return spansAll ? this.#build.add(this.#blockBase(name), fold) : fold;
-  }
-
-  /** An index of a stored tensor with the product's coordinates in place of its axes. */
-  #at(index: ExprId, side: Side, coordinate: (axis: ProductAxis | undefined, name: string) => ExprId): ExprId {
-    return this.#build.copy(this.#program.exprs, index, (expr) => {
-      if (expr.kind !== "symbol") return undefined;
-      const name = side.rename.get(expr.name) ?? expr.name;
-      const axis = (["m", "n", "k"] as const).find((a) => this.#product[a].axis === name);
-      return coordinate(axis, name);
-    });
-  }
-
-  /** Index expressions grow with their symbols, so the last point decides whether the region stays inside. */
-  #region(tensor: Tensor, index: readonly ExprId[], domain: readonly Dim[]): Region {
-    const last = (name: string): number => {
-      const dim = domain.find((d) => d.axis === name);
-      return dim === undefined ? (this.#last.get(name) ?? internal(`no symbol ${name}`)) : dim.extent - 1;
-    };
-    const inside = index.every((id, i) => evaluateIndex(this.#build, id, last) < (tensor.shape[i] ?? 0));
-    return { tensor: tensor.id, index, tail: inside ? "exact" : "mask" };
   }
 
   // Steps.
@@ -273,19 +184,19 @@ class MachineBuilder {
   ): readonly Step[] {
     let body = at(to, core);
     for (let level = to - 1; level >= 0; level--) {
-      const loop = this.#loops[level]!;
+      const loop = this.#c.loops[level]!;
       body = at(level, [this.#loop(`${loop.axis}0`, loop.extent, loop.step, { kind: "serial" }, body)]);
     }
     return body;
   }
 
   #level(side: SideName): number {
-    return levelOf(this.#product[side], this.#loops, this.#product, this.#blocks);
+    return levelOf(this.#product[side], this.#c.loops, this.#product, this.#blocks);
   }
 
   /** Blocks of sums live below all loops but the one over k. */
   get #resultLevel(): number {
-    return this.#loops.filter((l) => l.axis !== this.#product.k.axis).length;
+    return this.#c.loops.filter((l) => l.axis !== this.#product.k.axis).length;
   }
 
   #channel(name: SideName): Role {
@@ -297,21 +208,21 @@ class MachineBuilder {
   }
 
   #load(stored: Stored, side: Side, tile: Tensor): TileOp {
-    const domain = tile.axes.map((axis, i) => ({ axis, extent: tile.shape[i]! }));
-    const to = domain.map((d) => this.#point(d.axis));
+    const domain = dimsOf(tile);
+    const to = domain.map((d) => this.#c.point(d.axis));
     const from = stored.index.map((index, i) => {
-      const base = this.#at(index, side, (axis, name) =>
-        axis === "k" && this.#blocks.whole[side.role] ? this.#build.constant(0) : this.#blockBase(name),
+      const base = this.#c.at(index, side, (axis, name) =>
+        axis !== undefined && this.#c.spansAll(axis, side) ? this.#c.build.constant(0) : this.#c.blockBase(name),
       );
       return axisOf(this.#program.exprs, index, side, this.#product) === undefined
         ? base
-        : this.#build.add(base, to[i]!);
+        : this.#c.build.add(base, to[i]!);
     });
-    const tileIndex = to.map((id, i) => (tile.shape[i] === 1 ? this.#build.constant(0) : id));
+    const tileIndex = to.map((id, i) => (tile.shape[i] === 1 ? this.#c.build.constant(0) : id));
     return {
       kind: "copy",
-      from: this.#region(stored.tensor, from, domain),
-      to: this.#region(tile, tileIndex, domain),
+      from: this.#c.region(stored.tensor, from, domain),
+      to: this.#c.region(tile, tileIndex, domain),
       engine: "dma",
       cache: "stream",
       domain,
@@ -321,12 +232,12 @@ class MachineBuilder {
 
   #feeder(name: SideName): Role {
     const side = this.#product[name];
-    const stationary = this.#paths[name] === "stationary";
+    const stationary = this.#c.paths[name] === "stationary";
     const feed = this.#between(`${name}.fed`, "acquire", [this.#feed(side)]);
     const core = stationary ? this.#folds(feed, (inner) => inner) : this.#folds(this.#chunks(feed), (inner) => inner);
     const level = this.#level(name);
     const body = this.#walk(
-      this.#loops.length,
+      this.#c.loops.length,
       (at, inner) => (at === level ? this.#between(name, "wait", inner) : inner),
       core,
     );
@@ -338,26 +249,19 @@ class MachineBuilder {
   #feed(side: Side): TileOp {
     const fed = this.#fed[side.role]!;
     const axes = this.#sideAxes(side);
-    const domain = axes.map((a) => ({ axis: this.#product[a].axis, extent: this.#fold[a] }));
-    const to = this.#region(
+    const domain = axes.map((a) => ({ axis: this.#product[a].axis, extent: this.#c.fold[a] }));
+    const to = this.#c.region(
       fed,
-      domain.map((d) => this.#point(d.axis)),
+      domain.map((d) => this.#c.point(d.axis)),
       domain,
     );
     const fields = side.stored.map((stored, i) => {
-      const index = stored.index.map((id) =>
-        this.#at(id, side, (axis) => (axis === undefined ? this.#build.constant(0) : this.#inBlock(axis, side))),
-      );
-      return this.#region(this.#tiles[side.role][i]!, index, domain);
+      const index = stored.index.map((id) => this.#c.at(id, side, (axis) => this.#c.inBlock(axis, side)));
+      return this.#c.region(this.#tiles[side.role][i]!, index, domain);
     });
     const { decode } = side;
     if (decode === undefined) return { kind: "copy", from: fields[0]!, to, domain, span: this.#product.contract.span };
-    const at = this.#at(decode.at, side, (axis, name) => {
-      if (axis === undefined) return this.#blockBase(name);
-      const inBlock = this.#inBlock(axis, side);
-      const spansAll = axis === "k" && this.#blocks.whole[side.role];
-      return spansAll ? inBlock : this.#build.add(this.#blockBase(name), inBlock);
-    });
+    const at = this.#c.at(decode.at, side, (axis, name) => this.#c.inProduct(axis, name, side));
     return { kind: "decode", format: decode.format, fields, to, at, method: "unit", domain, span: decode.span };
   }
 
@@ -369,29 +273,29 @@ class MachineBuilder {
   }
 
   #chunks(core: readonly Step[]): readonly Step[] {
-    return this.#chunked ? [this.#foldLoop(this.#mapping.time, "time", core)] : core;
+    return this.#c.chunked ? [this.#foldLoop(this.#mapping.time, "time", core)] : core;
   }
 
   #foldLoop(axis: ProductAxis, dim: "row" | "column" | "time", body: readonly Step[]): Step {
     const map: LoopMap = { kind: "array", unit: this.#parts.array.name, dim };
-    return this.#loop(`${this.#product[axis].axis}1`, this.#blocks.sizes[axis], this.#fold[axis], map, body);
+    return this.#loop(`${this.#product[axis].axis}1`, this.#blocks.sizes[axis], this.#c.fold[axis], map, body);
   }
 
   #array(acc: Tensor): Role {
     const { fill } = this.#product;
     const waits = (side: SideName, path: Path, body: readonly Step[]): readonly Step[] =>
-      this.#paths[side] === path ? this.#between(path === "direct" ? side : `${side}.fed`, "wait", body) : body;
+      this.#c.paths[side] === path ? this.#between(path === "direct" ? side : `${side}.fed`, "wait", body) : body;
     const both = (path: Path, body: readonly Step[]): readonly Step[] =>
       SIDES.reduceRight((inner, side) => waits(side, path, inner), body);
     const core = this.#folds(this.#chunks(both("decoded", [this.#contract(acc)])), (inner) =>
       both("stationary", inner),
     );
-    const index = acc.axes.map((axis) => this.#point(axis));
-    const domain = acc.axes.map((axis, i) => ({ axis, extent: acc.shape[i]! }));
+    const index = acc.axes.map((axis) => this.#c.point(axis));
+    const domain = dimsOf(acc);
     const clear: Step = {
       kind: "fill",
-      to: this.#region(acc, index, domain),
-      value: this.#build.copy(this.#program.exprs, fill.value, () => undefined),
+      to: this.#c.region(acc, index, domain),
+      value: this.#c.build.copy(this.#program.exprs, fill.value, () => undefined),
       domain,
       span: fill.span,
     };
@@ -407,35 +311,33 @@ class MachineBuilder {
       name: unit,
       warps: null,
       unit,
-      body: this.#walk(this.#loops.length, at, core),
+      body: this.#walk(this.#c.loops.length, at, core),
     };
   }
 
   #contract(acc: Tensor): TileOp {
     const { contract, m, k } = this.#product;
-    const domain = (["m", "n", "k"] as const).map((a) => ({ axis: this.#product[a].axis, extent: this.#fold[a] }));
+    const domain = (["m", "n", "k"] as const).map((a) => ({ axis: this.#product[a].axis, extent: this.#c.fold[a] }));
     const operand = (side: Side): Region => {
       const fed = this.#fed[side.role];
       if (fed !== undefined)
-        return this.#region(
+        return this.#c.region(
           fed,
-          this.#sideAxes(side).map((a) => this.#point(this.#product[a].axis)),
+          this.#sideAxes(side).map((a) => this.#c.point(this.#product[a].axis)),
           domain,
         );
-      const index = side.stored[0]!.index.map((id) =>
-        this.#at(id, side, (axis) => (axis === undefined ? this.#build.constant(0) : this.#inBlock(axis, side))),
-      );
-      return this.#region(this.#tiles[side.role][0]!, index, domain);
+      const index = side.stored[0]!.index.map((id) => this.#c.at(id, side, (axis) => this.#c.inBlock(axis, side)));
+      return this.#c.region(this.#tiles[side.role][0]!, index, domain);
     };
     const to = acc.axes.map((name) => {
       const axis = name === m.axis ? "m" : "n";
-      return this.#build.add(this.#foldBase(axis), this.#point(name));
+      return this.#c.build.add(this.#c.foldBase(axis), this.#c.point(name));
     });
     return {
       kind: "contract",
       a: operand(this.#product.activation),
       b: operand(this.#product.weight),
-      to: this.#region(acc, to, domain),
+      to: this.#c.region(acc, to, domain),
       over: [k.axis],
       by: "array",
       domain,
@@ -444,52 +346,44 @@ class MachineBuilder {
   }
 
   #vector(acc: Tensor, out: Tensor): Role {
-    const { map, contract } = this.#product;
-    const axes = this.#axesOfSymbols(contract.to.index);
-    const rename = new Map(this.#axesOfSymbols(map.inputs[0]!.index).map((s, i) => [s, axes[i] ?? s]));
-    const domain = out.axes.map((axis, i) => ({ axis, extent: out.shape[i]! }));
-    const index = domain.map((d) => this.#point(d.axis));
-    const value = this.#build.copy(this.#program.exprs, map.value, (expr) => {
-      if (expr.kind !== "symbol") return undefined;
-      const axis = rename.get(expr.name) ?? expr.name;
-      const dim = domain.find((d) => d.axis === axis);
-      return dim === undefined ? this.#blockBase(axis) : this.#build.add(this.#blockBase(axis), this.#point(axis));
-    });
+    const { map } = this.#product;
+    const domain = dimsOf(out);
+    const index = domain.map((d) => this.#c.point(d.axis));
     const op: TileOp = {
       kind: "map",
-      inputs: [this.#region(acc, index, domain)],
-      to: this.#region(out, index, domain),
-      value,
+      inputs: [this.#c.region(acc, index, domain)],
+      to: this.#c.region(out, index, domain),
+      value: this.#c.ofResult(map.value, domain),
       over: [],
       domain,
       span: map.span,
     };
-    const core = this.#between("accumulator", "wait", this.#between("result", "acquire", [op]));
-    const unit = this.#parts.vector.name;
-    return { name: unit, warps: null, unit, body: this.#walk(this.#resultLevel, (_, inner) => inner, core) };
+    return this.#behind(
+      this.#parts.vector.name,
+      this.#between("accumulator", "wait", this.#between("result", "acquire", [op])),
+    );
   }
 
   #store(out: Tensor): Role {
-    const { map, contract, result } = this.#product;
-    const axes = this.#axesOfSymbols(contract.to.index);
-    const rename = new Map(this.#axesOfSymbols(map.inputs[0]!.index).map((s, i) => [s, axes[i] ?? s]));
-    const domain = out.axes.map((axis, i) => ({ axis, extent: out.shape[i]! }));
-    const from = domain.map((d) => this.#point(d.axis));
-    const to = this.#axesOfSymbols(map.to.index).map((symbol) => {
-      const axis = rename.get(symbol) ?? symbol;
-      const dim = domain.find((d) => d.axis === axis);
-      return dim === undefined ? this.#blockBase(axis) : this.#build.add(this.#blockBase(axis), this.#point(axis));
-    });
+    const { map, result } = this.#product;
+    const domain = dimsOf(out);
+    const from = domain.map((d) => this.#c.point(d.axis));
+    const to = map.to.index.map((id) => this.#c.ofResult(id, domain));
     const op: TileOp = {
       kind: "copy",
-      from: this.#region(out, from, domain),
-      to: this.#region(result, to, domain),
+      from: this.#c.region(out, from, domain),
+      to: this.#c.region(result, to, domain),
       engine: "dma",
       domain,
       span: map.span,
     };
-    const core = this.#between("result", "wait", [op]);
-    const unit = this.#parts.channels.result.name;
+    return this.#behind(this.#parts.channels.result.name, this.#between("result", "wait", [op]));
+  }
+
+  /** A role behind the array: once for every block of sums. */
+  #behind(unit: string, core: readonly Step[]): Role {
     return { name: unit, warps: null, unit, body: this.#walk(this.#resultLevel, (_, inner) => inner, core) };
   }
 }
+
+const dimsOf = (tensor: Tensor): readonly Dim[] => tensor.axes.map((axis, i) => ({ axis, extent: tensor.shape[i]! }));
