@@ -8,7 +8,7 @@ import { type Lanes, makeLanes, NULL_RECORDER, type Recorder } from "./lanes.ts"
 import { dram } from "./memory/dram.ts";
 import { type Access, checkCapacity } from "./memory/sram.ts";
 import { busy, IDLE, type StallCause, type StateTable, stalled } from "./states.ts";
-import { nextRequest, transferOf } from "./units/dma.ts";
+import { nextBurst, transferOf } from "./units/dma.ts";
 import { type Player, playersOf } from "./units/index.ts";
 import type { Lane } from "./units/unit.ts";
 
@@ -160,9 +160,12 @@ class Engine {
     for (const actor of this.#actors) this.#advance(actor);
     for (;;) {
       for (let actor = this.#ready.pop(); actor !== undefined; actor = this.#ready.pop()) this.#advance(actor);
-      const next = this.#earliest();
-      if (next === undefined) break;
-      this.#serve(next);
+      const asking = this.#actors.filter((a) => a.request !== undefined);
+      const [first] = asking;
+      if (first === undefined) break;
+      // Alone, a channel finishes its transfer before anybody else can ask: all others wait for what follows from it.
+      const earliest = asking.reduce((a, b) => (b.now < a.now ? b : a), first);
+      this.#serve(earliest, asking.length === 1);
     }
     const stuck = this.#actors.filter((a) => !a.done);
     if (stuck.length > 0) internal(`deadlock: ${stuck.map(where).join("; ")}`);
@@ -170,14 +173,6 @@ class Engine {
     const actions = this.#actions();
     this.#checkBytes(actions);
     return { cycles, units: this.#lanes.close(cycles), actions, ops: this.#issue.ops, lanes: this.#lanes.names };
-  }
-
-  /** The channel whose request comes first; the first of the model where two come in one cycle. */
-  #earliest(): Actor | undefined {
-    let first: Actor | undefined;
-    for (const actor of this.#actors)
-      if (actor.request !== undefined && (first === undefined || actor.now < first.now)) first = actor;
-    return first;
   }
 
   /** Lets a role go on until it waits for a signal or for the memory, or ends. */
@@ -212,21 +207,21 @@ class Engine {
     }
   }
 
-  /** One request of a channel; the next one is made when this one's bytes have crossed the interface. */
-  #serve(actor: Actor): void {
+  /** One request of a channel, or all of a transfer; the next one is made when its bytes have crossed the interface. */
+  #serve(actor: Actor, alone: boolean): void {
     const { request, player, index } = actor;
     if (request === undefined || player.kind !== "channel") internal(`${actor.name} asks for nothing`);
     const { store, work } = request;
-    const bytes = nextRequest(player.spec, request.left);
-    const { begin, end, behind } = this.#memory.serve(index, bytes, actor.now);
-    this.#crossed[store ? "write" : "read"] += bytes;
+    const { bytes, requests } = nextBurst(player.spec, request.left, alone);
+    const { begin, end, behind } = this.#memory.serve(index, bytes, requests, actor.now);
+    this.#crossed[store ? "write" : "read"] += bytes * requests;
     const op = work.op.index;
     this.#lanes.fill(index, begin, DRAM_BANDWIDTH, op, behind);
     this.#lanes.fill(index, end, store ? STORE : LOAD, op);
     this.#lanes.fill(this.#dramLane, begin, IDLE);
     this.#lanes.fill(this.#dramLane, end, store ? WRITE : READ, op);
     actor.now = end;
-    request.left -= bytes;
+    request.left -= bytes * requests;
     if (request.left > 0) return;
     actor.request = undefined;
     actor.operandsFree = end;

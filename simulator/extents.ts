@@ -14,9 +14,15 @@ import {
 } from "../ir/program.ts";
 import type { OperandKind } from "./issue.ts";
 
-/** Values of a role's loop variables and domain axes, by slot. */
+/** Values of a role's loop variables and domain axes at their (even) slots; behind a loop's value stands how often it went round. */
 export type Env = Float64Array;
 type Value = (env: Env) => number;
+
+/** A value with the slots that it depends on. */
+export interface Tracked {
+  readonly value: Value;
+  readonly slots: ReadonlySet<number>;
+}
 
 /**
  * Follows every tile to the op that fills it, down to tensors off chip: the valid extent of an op's axis is what its
@@ -29,7 +35,9 @@ export class ExtentAnalysis {
   readonly #operand = new Map<string, OperandKind>();
   readonly #slots = new Map<Role, ReadonlyMap<string, number>>();
   readonly #symbols = new Map<ExprId, ReadonlySet<string>>();
-  readonly #limits = new Map<string, Value>();
+  readonly #limits = new Map<string, Tracked>();
+  /** Slots used by the value that is being built. */
+  #used = new Set<number>();
   readonly #ops: readonly TileOp[];
 
   constructor(program: Program, roles: readonly Role[]) {
@@ -57,7 +65,7 @@ export class ExtentAnalysis {
         }
       };
       visit(role.body);
-      this.#slots.set(role, new Map([...names].map((name, i) => [name, i])));
+      this.#slots.set(role, new Map([...names].map((name, i) => [name, 2 * i])));
     }
   }
 
@@ -84,7 +92,46 @@ export class ExtentAnalysis {
   }
 
   /** How many values of a domain axis lie inside all that the op reads and writes. */
-  extent(op: TileOp, axis: string, role: Role): Value {
+  extent(op: TileOp, axis: string, role: Role): Tracked {
+    return this.#track(() => this.#extent(op, axis, role));
+  }
+
+  /**
+   * Counts that valid extents do not fix: how many stored elements a range of an axis touches where several values share
+   * one, such as the scales of a range of groups.
+   */
+  irregular(op: TileOp, role: Role): readonly Tracked[] {
+    const slots = this.slotsFor(role);
+    return [...reads(op), ...writes(op)].flatMap((region) =>
+      region.index.flatMap((id) => {
+        const axis = op.domain.find((d) => this.#symbolsIn(id).has(d.axis))?.axis;
+        const slot = axis === undefined ? undefined : slots.get(axis);
+        if (axis === undefined || slot === undefined || this.#isShift(id, axis)) return [];
+        return [
+          this.#track(() => {
+            const extent = this.#extent(op, axis, role);
+            const index = this.#compile(id, role);
+            return (env) => {
+              const valid = extent(env);
+              return valid === 0 ? 0 : span(env, slot, valid, index);
+            };
+          }),
+        ];
+      }),
+    );
+  }
+
+  #track(build: () => Value): Tracked {
+    const outer = this.#used;
+    const slots = new Set<number>();
+    this.#used = slots;
+    const value = build();
+    this.#used = outer;
+    for (const slot of slots) outer.add(slot);
+    return { value, slots };
+  }
+
+  #extent(op: TileOp, axis: string, role: Role): Value {
     const full = op.domain.find((d) => d.axis === axis)?.extent ?? internal(`no axis ${axis}`);
     const slots = this.slotsFor(role);
     const slot = slots.get(axis);
@@ -114,10 +161,7 @@ export class ExtentAnalysis {
       return (env: Env, valid: readonly number[]): number => {
         const last = valid[at]! - 1;
         if (slot === undefined) return last + 1;
-        env[slot] = last;
-        const high = index(env);
-        env[slot] = 0;
-        return high - index(env) + 1;
+        return span(env, slot, last + 1, index);
       };
     });
     return (env, valid) => (valid.includes(0) ? 0 : dims.reduce((product, dim) => product * dim(env, valid), 1));
@@ -179,7 +223,16 @@ export class ExtentAnalysis {
   #limit(id: string, dim: number, role: Role): Value {
     const key = `${role.name} ${id} ${dim}`;
     const known = this.#limits.get(key);
-    if (known !== undefined) return known;
+    if (known !== undefined) {
+      for (const slot of known.slots) this.#used.add(slot);
+      return known.value;
+    }
+    const limit = this.#track(() => this.#newLimit(id, dim, role));
+    this.#limits.set(key, limit);
+    return limit.value;
+  }
+
+  #newLimit(id: string, dim: number, role: Role): Value {
     const tensor = this.tensor(id);
     const shape = tensor.shape[dim] ?? 1;
     const writer = this.#writers.get(id);
@@ -191,7 +244,6 @@ export class ExtentAnalysis {
       if (expr?.kind === "symbol" && axis !== undefined) limit = this.#extentElsewhere(writer, axis, role);
       else if (axis !== undefined) limit = this.#resolve(writer, axis, index, role) ?? limit;
     }
-    this.#limits.set(key, limit);
     return limit;
   }
 
@@ -241,7 +293,9 @@ export class ExtentAnalysis {
     if (expr.kind === "const") return () => expr.value;
     if (expr.kind === "symbol") {
       const slot = expr.name === zero ? undefined : this.slotsFor(role).get(expr.name);
-      return slot === undefined ? () => 0 : (env) => env[slot]!;
+      if (slot === undefined) return () => 0;
+      this.#used.add(slot);
+      return (env) => env[slot]!;
     }
     const [a, b] = operands(expr).map((arg) => this.#compile(arg, role, zero));
     if (expr.kind !== "op" || a === undefined || b === undefined) return internal(`an index with ${expr.kind}`);
@@ -264,6 +318,14 @@ export class ExtentAnalysis {
         return internal(`an index with ${expr.op}`);
     }
   }
+}
+
+/** Elements from the first to the `valid`th value of the axis in `slot`. */
+function span(env: Env, slot: number, valid: number, index: Value): number {
+  env[slot] = valid - 1;
+  const high = index(env);
+  env[slot] = 0;
+  return high - index(env) + 1;
 }
 
 function opsIn(body: readonly Step[]): readonly TileOp[] {

@@ -2,7 +2,7 @@
 import { internal, type Span } from "../ir/diagnostics.ts";
 import { isTileOp, type Program, type Region, type Role, reads, type Step, type TileOp } from "../ir/program.ts";
 import { bitsOf } from "../ir/scalar.ts";
-import { type Env, ExtentAnalysis } from "./extents.ts";
+import { type Env, ExtentAnalysis, type Tracked } from "./extents.ts";
 
 export type OperandKind = "weight" | "activation" | "result";
 
@@ -147,11 +147,13 @@ function walk({ code, slots }: Compiled): () => Action | undefined {
       switch (at.kind) {
         case "loop":
           env[at.slot] = 0;
+          env[at.slot + 1] = 0;
           if (at.extent <= 0) pc = at.after;
           break;
         case "next": {
           const value = env[at.slot]! + at.step;
           env[at.slot] = value;
+          env[at.slot + 1]! += 1;
           if (value < at.extent) pc = at.body;
           break;
         }
@@ -197,7 +199,7 @@ function compile(
     }
   };
   visit(role.body, []);
-  return { code, slots: slots.size };
+  return { code, slots: 2 * slots.size };
 }
 
 /** What is fixed about an op before its loop variables have values. */
@@ -243,7 +245,7 @@ function maker(
     stationary: target.place === `unit:${array}`,
   };
   const extents = op.domain.map((d) => analysis.extent(op, d.axis, role));
-  const radix = op.domain.map((d) => d.extent + 1);
+  const cases = [...extents, ...analysis.irregular(op, role)].map((t) => distinguish(t, outer));
   const time = outer.find((o) => o.loop.map.kind === "array" && o.loop.map.dim === "time");
   const inTo = analysis.symbolsOf(to);
   const summing = outer.slice(fillDepth).filter((o) => !inTo.has(o.loop.name));
@@ -257,7 +259,7 @@ function maker(
     : undefined;
   const made = new Map<number, Work>();
   const make = (env: Env, foldStart: boolean, first: boolean): Work => {
-    const valid = extents.map((e) => e(env));
+    const valid = extents.map((e) => e.value(env));
     const work =
       dims === undefined
         ? plainWork(fixed, env, valid)
@@ -268,7 +270,7 @@ function maker(
   };
   return (env) => {
     let key = 0;
-    for (let i = 0; i < extents.length; i++) key = key * radix[i]! + extents[i]!(env);
+    for (let i = 0; i < cases.length; i++) key = key * MAX_CASES + cases[i]!(env);
     const foldStart = time === undefined || env[time.slot] === 0;
     let first = true;
     if (contracts) for (const o of summing) if (env[o.slot] !== 0) first = false;
@@ -278,6 +280,36 @@ function maker(
     const work = make(env, foldStart, first);
     made.set(key, work);
     return work;
+  };
+}
+
+/** Values that one extent may take: whole, cut at a block's or at the product's edge, nothing. */
+const MAX_CASES = 64;
+
+/**
+ * Numbers the values that an extent takes. They depend on few loops, so each combination of those is looked at once;
+ * `trips` of a loop stand behind its value in the environment.
+ */
+function distinguish({ value, slots }: Tracked, outer: readonly Enclosing[]): (env: Env) => number {
+  const loops: { readonly at: number; readonly stride: number }[] = [];
+  let size = 1;
+  for (const { loop, slot } of outer) {
+    if (!slots.has(slot)) continue;
+    loops.push({ at: slot + 1, stride: size });
+    size *= Math.ceil(loop.extent / loop.step);
+  }
+  const table = new Int8Array(size).fill(-1);
+  const values: number[] = [];
+  return (env) => {
+    let place = 0;
+    for (let i = 0; i < loops.length; i++) place += env[loops[i]!.at]! * loops[i]!.stride;
+    const known = table[place]!;
+    if (known >= 0) return known;
+    const found = value(env);
+    const at = values.includes(found) ? values.indexOf(found) : values.push(found) - 1;
+    if (at >= MAX_CASES) internal(`an extent takes more than ${MAX_CASES} values`);
+    table[place] = at;
+    return at;
   };
 }
 

@@ -10,23 +10,23 @@ export interface Served {
 }
 
 export interface Dram {
-  /** Must be called in the order of time. A channel asks again when its last request ends, so channels take turns. */
-  serve(channel: number, bytes: number, now: number): Served;
-  /** Cycle in which the interface becomes free. */
-  free(): number;
+  /**
+   * Serves `requests` requests of one size, one behind the other. Must be called in the order of time. A channel asks
+   * again when its last request ends, so channels take turns.
+   */
+  serve(channel: number, bytes: number, requests: number, now: number): Served;
 }
 
 export function dram(spec: DramSpec): Dram {
   let free = 0;
   let current = -1;
   return {
-    serve(channel, bytes, now) {
+    serve(channel, bytes, requests, now) {
       const begin = Math.max(now, free);
       const behind = begin > now ? current : -1;
-      free = begin + Math.ceil(bytes / spec.bytesPerCycle);
+      free = begin + requests * Math.ceil(bytes / spec.bytesPerCycle);
       current = channel;
       return { begin, end: free, behind };
     },
-    free: () => free,
   };
 }

@@ -15,7 +15,14 @@ export function transferOf(work: Work): Transfer {
   return { bytes: (read?.readBytes ?? 0) + (written?.writeBytes ?? 0), store: written !== undefined };
 }
 
-/** Bytes of the next request of a transfer of which `left` bytes are still to be asked for. */
-export function nextRequest(spec: DmaSpec, left: number): number {
-  return Math.min(left, spec.requestBytes);
+/** Requests that a channel makes one behind the other. */
+export interface Burst {
+  readonly bytes: number;
+  readonly requests: number;
+}
+
+/** The next request of a transfer with `left` bytes to go; all whole ones at once where nobody else takes turns. */
+export function nextBurst(spec: DmaSpec, left: number, alone: boolean): Burst {
+  if (left < spec.requestBytes) return { bytes: left, requests: 1 };
+  return { bytes: spec.requestBytes, requests: alone ? Math.floor(left / spec.requestBytes) : 1 };
 }
