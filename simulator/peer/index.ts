@@ -1,5 +1,7 @@
 /** Published simulators by name, each reproducing its own figures: the depth `peer` of a simulation. */
 import { type Diagnostics, NO_SPAN, type Span } from "../../ir/diagnostics.ts";
+import { antPreset } from "./preset-ant.ts";
+import { bitfusionPreset } from "./preset-bitfusion.ts";
 import { bitmodPreset } from "./preset-bitmod.ts";
 import { scalesimPreset } from "./preset-scalesim.ts";
 import type { PeerReport } from "./report.ts";
@@ -13,7 +15,13 @@ export { readTopology, type TopologyForm } from "./scalesim-topology.ts";
 export type { ConvLayer, GemmLayer, LlmShape, PeerLayer, Phase } from "./workload.ts";
 
 /** All presets, in the order in which they are listed. */
-export const PRESETS: readonly Preset[] = [bitmodPreset("v1"), bitmodPreset("v2"), scalesimPreset];
+export const PRESETS: readonly Preset[] = [
+  bitmodPreset("v1"),
+  bitmodPreset("v2"),
+  antPreset,
+  bitfusionPreset,
+  scalesimPreset,
+];
 
 /**
  * Runs one published simulator. Undefined after a diagnostic at `span`: `peer/preset` and `peer/hardware` for names that

@@ -10,6 +10,7 @@ import {
   type Preset,
   resultHead,
   unknownHardware,
+  unknownNetwork,
   workloadName,
 } from "./request.ts";
 import { type GemmLayer, gemmOf, type LlmShape } from "./workload.ts";
@@ -27,6 +28,7 @@ export function bitmodPreset(version: BitmodVersion): Preset {
         : "BitMoD's simulator as revised in July 2025: batches, attention by key–value head, 8-bit keys and values",
     source: version === "v1" ? "yc2367/BitMoD-HPCA-25 at 58d7bdb" : "abdelfattah-lab/BitMoD-HPCA-25 at e445a5f",
     hardware: MACHINES,
+    networks: [],
     run: (request, sink, span) => run(version, name, request, sink, span),
   };
 }
@@ -40,6 +42,8 @@ function run(
 ): PeerResult | undefined {
   const accelerator = MACHINES.find((m) => m === request.hardware);
   if (accelerator === undefined) return unknownHardware(name, MACHINES, request, sink, span);
+  const { workload: source } = request;
+  if (source.kind === "network") return unknownNetwork(name, [], source.name, sink, span);
   const weightBits = request.weightBits ?? publishedBits(version, accelerator, request);
   if (weightBits === undefined) {
     sink.error(
@@ -51,7 +55,7 @@ function run(
     return undefined;
   }
   const { phase, batch, context } = request;
-  const workload = workloadOf(request.workload, batch);
+  const workload = workloadOf(source, batch);
   const result = runBitmod({ version, accelerator, workload, phase, batch, context, weightBits }, sink, span);
   if (result === undefined) return undefined;
   const layers = result.layers.map(reportLayer);
@@ -68,7 +72,10 @@ function publishedBits(
 }
 
 /** A list of layers has as many rows for every image or sequence of the batch. */
-function workloadOf(workload: PeerWorkload, batch: number): LlmShape | readonly GemmLayer[] {
+function workloadOf(
+  workload: Exclude<PeerWorkload, { kind: "network" }>,
+  batch: number,
+): LlmShape | readonly GemmLayer[] {
   if (workload.kind === "model") return workload.model.shape;
   return workload.layers.map((layer) => {
     const gemm = gemmOf(layer);

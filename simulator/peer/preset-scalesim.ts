@@ -1,7 +1,14 @@
 /** The preset `scalesim`: SCALE-Sim on any list of layers, or on a transformer's products. */
 import type { Diagnostics, Span } from "../../ir/diagnostics.ts";
 import { type PeerFigures, type PeerLayerResult, type PeerResult, sumOfLayers } from "./report.ts";
-import { type PeerRequest, type Preset, resultHead, unknownHardware } from "./request.ts";
+import {
+  type PeerRequest,
+  type PeerWorkload,
+  type Preset,
+  resultHead,
+  unknownHardware,
+  unknownNetwork,
+} from "./request.ts";
 import { overallUtilisation, SCALESIM_DATAFLOWS, type ScalesimCompute, scalesimCompute } from "./scalesim.ts";
 import type { ScalesimMachine } from "./scalesim-config.ts";
 import { type ScalesimStalls, scalesimStalls } from "./scalesim-stalls.ts";
@@ -18,13 +25,16 @@ export const scalesimPreset: Preset = {
     "SCALE-Sim v2 and v3: one array, folds one after the other; its USER mode's buffers where a file asks for it",
   source: "scalesim-project/scale-sim-v2 at 22f88b1, scalesim-project/SCALE-Sim at 1d62b68",
   hardware: EXAMPLES,
+  networks: [],
   run,
 };
 
 function run(request: PeerRequest, sink: Diagnostics, span: Span): PeerResult | undefined {
   const machine = typeof request.hardware === "string" ? machineNamed(request.hardware) : request.hardware;
   if (machine === undefined) return unknownHardware(NAME, EXAMPLES, request, sink, span);
-  const source = layersOf(request);
+  const { workload } = request;
+  if (workload.kind === "network") return unknownNetwork(NAME, [], workload.name, sink, span);
+  const source = layersOf(workload, request);
   warnOfSparsity(source, sink, span);
   if (machine.wordsPerCycle !== undefined && !fitsStepping(source, sink, span)) return undefined;
   const known = new Map<string, PeerFigures>();
@@ -51,7 +61,10 @@ function machineNamed(name: string): ScalesimMachine | undefined {
   return { name, version: "v3", dataflow, rows: Number(match[2]), columns: Number(match[3]), sramKB };
 }
 
-function layersOf({ workload, phase, batch, context }: PeerRequest): readonly PeerLayer[] {
+function layersOf(
+  workload: Exclude<PeerWorkload, { kind: "network" }>,
+  { phase, batch, context }: PeerRequest,
+): readonly PeerLayer[] {
   if (workload.kind === "model") return llmLayers(workload.model.shape, phase, batch, context);
   return workload.layers.map((layer) =>
     layer.kind === "gemm" ? { ...layer, m: layer.m * batch } : { ...layer, batch: (layer.batch ?? 1) * batch },

@@ -94,6 +94,90 @@ describe("simulatePeer", () => {
   });
 });
 
+describe("the presets ant and bitfusion", () => {
+  const run = (change: Partial<PeerRequest>) => {
+    const sink = new Diagnostics();
+    const report = simulatePeer({ ...base, preset: "ant", hardware: "ant-os", ...change }, sink);
+    return { result: report?.results[0], codes: sink.list.map((d) => d.code) };
+  };
+  const network = (name: string) => ({ kind: "network", name }) as const;
+
+  it("add up their own networks to the published totals, in picojoules, bytes and seconds", () => {
+    const row = readTable("ant/totals.csv").find((r) => r.accelerator === "ANT-OS" && r.network === "resnet18")!;
+    const { totals, layers, weightBits } = run({ workload: network("resnet18"), batch: 64 }).result!;
+    expect([totals.cycles, totals.stallCycles]).toEqual([Number(row.total_cycles), Number(row.stall_cycles)]);
+    expect(totals.bytes.dram).toEqual({ read: Number(row.dram_read_bits) / 8, write: Number(row.dram_write_bits) / 8 });
+    expect(totals.energyPJ!.total / 1000 / Number(row.total_nJ)).toBeCloseTo(1, 7);
+    expect(totals.timeSeconds).toBeCloseTo(Number(row.total_cycles) / 500e6, 9);
+    expect(layers.length).toBe(21);
+    // 8 bits in the first and the last layer, 4 in all others: 9408 + 512000 weights of 11678912.
+    expect(weightBits).toBeCloseTo(4 + (4 * (9408 + 512000)) / 11678912, 9);
+
+    const published = readTable("ant/bitfusion-published-totals.csv").find((r) => r.network === "VGG-7")!;
+    const vgg = { preset: "bitfusion", hardware: "16x32-192", workload: network("VGG-7"), batch: 16 };
+    expect(run(vgg).result!.totals.cycles).toBe(Number(published.Cycles));
+  });
+
+  it("run a listed layer as the same layer of a network", () => {
+    const conv = {
+      kind: "conv",
+      name: "c",
+      inputHeight: 226,
+      inputWidth: 226,
+      kernelHeight: 3,
+      kernelWidth: 3,
+    } as const;
+    const layers = [{ ...conv, channels: 64, filters: 64, stride: 1 }];
+    const workload = { kind: "layers", name: "one", layers } as const;
+    const row = readTable("ant/layers.csv").find((r) => r.acc === "ANT-OS" && r.net === "vgg16" && r.layer === "1")!;
+    const { result, codes } = run({ workload, batch: 64, weightBits: 4 });
+    expect(codes).toEqual([]);
+    expect(result!.totals.cycles).toBe(Number(row.cycles));
+    expect(result!.totals.macs).toBe(9 * 64 * 64 * 224 * 224 * 64);
+    expect(
+      run({ workload: { ...workload, layers: [{ ...layers[0]!, kernelWidth: 5 }] }, weightBits: 4 }).codes,
+    ).toEqual(["peer/square"]);
+  });
+
+  it("run a transformer's linear layers, whose rows are the tokens of the batch", () => {
+    const { result } = run({ weightBits: 4, batch: 2, context: 128 });
+    expect(result!.layers.length).toBe(32 * 7 + 1);
+    expect(result!.layers[0]!.macs).toBe(4096 * 4096 * 256);
+    const bitfusion = run({ preset: "bitfusion", hardware: "16x64-4096", weightBits: 4, batch: 2, context: 128 });
+    expect(bitfusion.result!.totals.macs).toBe(result!.totals.macs);
+  });
+
+  it.each([
+    ["peer/hardware", { hardware: "gobo" }],
+    ["peer/hardware", { preset: "bitfusion", hardware: "constructor" }],
+    ["peer/network", { workload: network("lenet") }],
+    ["peer/network", { preset: "bitfusion", hardware: "16x32-192", workload: network("toString") }],
+    ["peer/network", { preset: "bitmod-v2", hardware: "ant", workload: network("vgg16") }],
+    ["peer/network", { preset: "scalesim", hardware: "os-8x8", workload: network("vgg16") }],
+    ["peer/weight-bits", {}],
+    ["peer/weight-bits", { weightBits: 4.5 }],
+    ["peer/weight-bits", { hardware: "biscaled", weightBits: 8 }],
+  ] as const)("refuse with %s: %o", (code, change) => {
+    expect(run(change)).toEqual({ result: undefined, codes: [code] });
+  });
+
+  it("say which layer has no tile that fits", () => {
+    const conv = {
+      kind: "conv",
+      name: "wide",
+      inputHeight: 300,
+      inputWidth: 300,
+      kernelHeight: 300,
+      kernelWidth: 300,
+    } as const;
+    const layers = [{ ...conv, channels: 8, filters: 8, stride: 1 }];
+    expect(run({ weightBits: 8, workload: { kind: "layers", name: "w", layers } })).toEqual({
+      result: undefined,
+      codes: ["peer/tile"],
+    });
+  });
+});
+
 describe("readPeerModel", () => {
   const codes = (text: string): readonly string[] => {
     const sink = new Diagnostics();
