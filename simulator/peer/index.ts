@@ -4,9 +4,10 @@ import { antPreset } from "./preset-ant.ts";
 import { bitfusionPreset } from "./preset-bitfusion.ts";
 import { bitmodPreset } from "./preset-bitmod.ts";
 import { scalesimPreset } from "./preset-scalesim.ts";
-import type { PeerReport } from "./report.ts";
+import { type PeerReport, reportOf } from "./report.ts";
 import type { PeerRequest, Preset } from "./request.ts";
 
+export { bitmodClaims, type PeerClaim } from "./claims.ts";
 export { type PeerModel, readPeerModel } from "./config.ts";
 export type { PeerFigures, PeerLayerResult, PeerReport, PeerResult } from "./report.ts";
 export type { PeerRequest, PeerWorkload, Preset } from "./request.ts";
@@ -38,7 +39,7 @@ export function simulatePeer(request: PeerRequest, sink: Diagnostics, span: Span
   }
   if (!checkCounts(request, sink, span)) return undefined;
   const result = preset.run(request, sink, span);
-  return result === undefined ? undefined : { schema: "bitloom.simulate/1", results: [result] };
+  return result === undefined ? undefined : reportOf(result);
 }
 
 /** Weights of more bits than this are in no published machine. */

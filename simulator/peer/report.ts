@@ -1,26 +1,14 @@
 /** Results of the published simulators, in the shape that every simulation reports. */
-import type { Phase } from "./workload.ts";
-
-export interface PeerBytes {
-  readonly read: number;
-  readonly write: number;
-}
+import { type Bytes, type Figures, SIMULATE_SCHEMA, type SimulateResult } from "../simulate.ts";
 
 /** What is reported of a layer and of a whole pass alike. What a simulator does not model is left out. */
-export interface PeerFigures {
-  readonly cycles: number;
+export interface PeerFigures
+  extends Pick<Figures, "cycles" | "macs" | "bytes">,
+    Partial<Pick<Figures, "timeSeconds" | "energyPJ" | "utilisation">> {
   /** Cycles without any wait for memory. */
   readonly computeCycles: number;
   /** cycles − computeCycles. */
   readonly stallCycles: number;
-  readonly timeSeconds?: number;
-  /** By component; `total` is their sum. */
-  readonly energyPJ?: { readonly total: number } & Readonly<Record<string, number>>;
-  readonly macs: number;
-  /** Multiply–accumulates done, of those that the array could have done in these cycles. */
-  readonly utilisation?: number;
-  /** By memory. */
-  readonly bytes: Readonly<Record<string, PeerBytes>>;
   /** Figures of this simulator alone, under its own names. */
   readonly counters: Readonly<Record<string, number>>;
 }
@@ -29,25 +17,23 @@ export interface PeerLayerResult extends PeerFigures {
   readonly name: string;
 }
 
-export interface PeerResult {
-  readonly workload: string;
-  readonly hardware: string;
+export interface PeerResult extends Pick<SimulateResult, "workload" | "hardware" | "phase" | "batch" | "context"> {
   readonly depth: "peer";
   readonly preset: string;
-  readonly phase: Phase;
-  readonly batch: number;
-  readonly context: number;
   /** Mean stored bits a weight, where the simulator knows of them. */
   readonly weightBits?: number;
   readonly totals: PeerFigures;
   readonly layers: readonly PeerLayerResult[];
 }
 
-/** What `--json` prints. */
+/** What `--json` prints: the schema of every simulation. */
 export interface PeerReport {
-  readonly schema: "bitloom.simulate/1";
+  readonly schema: typeof SIMULATE_SCHEMA;
   readonly results: readonly PeerResult[];
 }
+
+/** One run as a report. */
+export const reportOf = (result: PeerResult): PeerReport => ({ schema: SIMULATE_SCHEMA, results: [result] });
 
 function addRecords<T>(
   records: readonly Readonly<Record<string, T>>[],
@@ -60,6 +46,7 @@ function addRecords<T>(
   return sum;
 }
 
+const NO_BYTES: Bytes = { read: 0, write: 0 };
 const add = (a: number, b: number): number => a + b;
 
 /** The sum of layers that run one after the other; counters named in `sums` are added, others are left out. */
@@ -76,7 +63,7 @@ export function sumOfLayers(layers: readonly PeerLayerResult[], sums: readonly s
     macs: sum((l) => l.macs),
     bytes: addRecords(
       layers.map((l) => l.bytes),
-      { read: 0, write: 0 },
+      NO_BYTES,
       (a, b) => ({ read: a.read + b.read, write: a.write + b.write }),
     ),
     counters: Object.fromEntries(sums.map((name) => [name, sum((l) => l.counters[name] ?? 0)])),

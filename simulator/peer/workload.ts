@@ -1,19 +1,11 @@
 /** What the published simulators run: transformers by their dimensions, matrix products and convolutions. */
 
-/** prefill: all tokens of the context at once; decode: one more token for each sequence, after `context` others. */
-export type Phase = "prefill" | "decode";
+import type { Phase, Transformer } from "../workload/layers.ts";
+
+export type { Phase };
 
 /** What the published simulators know of a decoder-only transformer. */
-export interface LlmShape {
-  readonly name: string;
-  readonly hidden: number;
-  readonly feedForward: number;
-  readonly blocks: number;
-  readonly heads: number;
-  readonly keyValueHeads: number;
-  /** Width of one head; hidden / heads where a configuration does not say otherwise. */
-  readonly headSize: number;
-  readonly vocabulary: number;
+export interface LlmShape extends Transformer {
   /** Gate, up and down matrices (SwiGLU) or two (fc1, fc2). */
   readonly gated: boolean;
 }
