@@ -206,6 +206,11 @@ const HALVES = {
   half_lo: `__device__ __forceinline__ float half_lo(unsigned word) {
   return __half2float(__ushort_as_half(static_cast<unsigned short>(word & 0xffffu)));
 }`,
+  pack_halves: `__device__ __forceinline__ unsigned pack_halves(float low, float high) {
+  const __half2 pair = __floats2half2_rn(low, high);
+  return static_cast<unsigned>(__half_as_ushort(__low2half(pair))) |
+         (static_cast<unsigned>(__half_as_ushort(__high2half(pair))) << 16);
+}`,
   half_hi: `__device__ __forceinline__ float half_hi(unsigned word) {
   return __half2float(__ushort_as_half(static_cast<unsigned short>(word >> 16)));
 }`,
@@ -277,6 +282,7 @@ export function cudaSyntax(asynchronous: boolean): Syntax {
       f16hi: call("half_hi", 1),
       dot4: { ...call("__dp4a", 3), as: ["i32", "i32", "i32"] },
       roundQuotient: call("round_quotient", 2),
+      packF16x2: call("pack_halves", 2),
     },
     logical: LOGICAL,
     cast,

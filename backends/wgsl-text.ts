@@ -258,6 +258,7 @@ export function wgslSyntax(features: WgslFeatures): Syntax {
           }
         : absent("dot4"),
       roundQuotient: call("round_quotient", 2),
+      packF16x2: absent("packF16x2"),
     },
     logical: LOGICAL,
     cast,

@@ -68,6 +68,7 @@ function problemOf(program: Program): Problem | undefined {
 }
 
 const B1_ROW = "mma.m16n8k256.b1";
+const F16_ROW = "mma.m16n8k16.f16";
 
 function supportOf(target: Target, row: string): Target["rows"][number] | undefined {
   return target.rows.find((r) => r.row === row);
@@ -90,6 +91,18 @@ function planSchedule(
   const { warps } = target;
   if (strategy === "mma") {
     const shape = findRow(row ?? B1_ROW)!;
+    if (shape.op === "mulAdd") {
+      const tokens = Math.min(4, Math.ceil(p.m / shape.n));
+      return {
+        strategy,
+        row: shape.id,
+        tileM: tokens * shape.n,
+        tileN: shape.m,
+        chunk: chunkFor(p.block, 128),
+        warps,
+        reasons,
+      };
+    }
     return {
       strategy,
       row: shape.id,
@@ -105,11 +118,18 @@ function planSchedule(
   return { strategy: "fma", tileM: Math.min(p.m, 8), tileN: 2, chunk: chunkFor(p.block, 32), warps, reasons };
 }
 
+/** Tokens from which the matrix unit beats multiply–adds on an H100 (bench/results/cuda-quickstart-h100.md). */
+const MIN_TOKENS = 4;
+
 /** Why bit planes on the matrix unit cannot take this op, or undefined where they can. */
 function whyNotRow(p: Problem, target: Target, row: string): string | undefined {
   const support = supportOf(target, row);
   if (support === undefined) return `${target.name} has no ${row}`;
   if (support.support === "emulated") return `${row} is only emulated on ${target.name}`;
+  if (findRow(row)?.op === "mulAdd") {
+    if (p.integer || p.x.type !== "f16") return "it multiplies halves";
+    return p.k % 16 === 0 && p.block % 16 === 0 ? undefined : "the reduced axis is no multiple of its k";
+  }
   if (!p.integer || !p.planar) return "its operands are not stored as bit planes";
   if (16 % bitsOf(p.w.type) !== 0) return `${bitsOf(p.w.type)} weight planes do not fill the row's 16 lines`;
   return undefined;
@@ -127,7 +147,7 @@ export function choose(
   if (p === undefined)
     return { strategy: "fma", tileM: 1, tileN: 1, chunk: 32, warps: target.warps, reasons: ["nothing to contract"] };
   const asked = request.strategy;
-  const row = request.row ?? (asked === "mma" ? B1_ROW : undefined);
+  const row = request.row ?? (asked === "mma" ? (p.integer ? B1_ROW : F16_ROW) : undefined);
   if (row !== undefined && !acceptRow(p, target, row, request, span, diagnostics)) return undefined;
   const free = row !== undefined ? "mma" : asked;
   const base =
@@ -175,10 +195,16 @@ function acceptRow(
 }
 
 function automatic(p: Problem, target: Target): Schedule {
-  if (!p.integer)
-    return planSchedule(p, "fma", target, undefined, [
-      "operands are not both integers: decode and multiply-add in f32",
-    ]);
+  if (!p.integer) {
+    const why = whyNotRow(p, target, F16_ROW);
+    if (why === undefined && p.m >= MIN_TOKENS) {
+      return planSchedule(p, "mma", target, F16_ROW, [
+        `${p.m} tokens fill ${F16_ROW}, which is native on ${target.name}`,
+      ]);
+    }
+    const few = `${p.m} tokens would leave most of a matrix row's columns empty`;
+    return planSchedule(p, "fma", target, undefined, [`decode and multiply-add in f32: ${why ?? few}`]);
+  }
   if (!p.planar)
     return planSchedule(p, "fma", target, undefined, [
       "operands are not stored as bit planes: unpack and multiply-add in i32",

@@ -1,6 +1,7 @@
 /** The compile report: what was chosen and why, what it moves and computes, what will limit it, how exact it is. */
 import { peakOf } from "../hw-models/derive.ts";
 import type { GpuModel } from "../hw-models/schema.ts";
+import { type ExprId, type Exprs, operands } from "../ir/expr.ts";
 import type { Kernel } from "../ir/kernel.ts";
 import { bodiesOf } from "../ir/kernel-walk.ts";
 import { addressBits } from "../ir/layout-build.ts";
@@ -122,16 +123,38 @@ function accumulatorOf({ algebra, schedule, target }: ReportInput): AccumulatorC
       because: "the integer sum is exact; scaling rounds at most eight times in f32, the result once to f16",
     };
   }
-  const chunk = schedule.chunk;
-  const steps = Math.ceil(terms / (chunk * target.lanes));
-  const chain = chunk + 3 * steps + Math.ceil(Math.log2(target.lanes)) + 2;
+  const { chunk } = schedule;
+  const fragments = schedule.strategy === "mma";
+  const steps = Math.ceil(terms / (fragments ? chunk : chunk * target.lanes));
+  // A matrix instruction adds its 16 products and the sum so far by truncation, each to within an ulp (2 F32): Fasi,
+  // Higham, Mikaitis and Pranesh, "Numerical behavior of NVIDIA tensor cores", PeerJ Computer Science 7:e330, 2021.
+  const inChunk = fragments ? 2 * 17 * Math.ceil(chunk / 16) : chunk;
+  const chain = inChunk + 3 * steps + Math.ceil(Math.log2(target.lanes)) + 2;
+  const decode = fragments && usesTable(algebra) ? F16 : 0;
+  const where = fragments
+    ? `${chunk} products a step by matrix instructions`
+    : `${chunk} products a chunk, ${target.lanes} lanes`;
   return {
     type,
     exactSum: false,
     terms,
-    bound: { relativeToMagnitude: chain * F32, relativeToResult: output, absolute: F16_TINY },
-    because: `no product passes more than ${chain} f32 roundings (decode, ${chunk} products a chunk, ${steps} steps, ${target.lanes} lanes); the result rounds once to f16`,
+    bound: { relativeToMagnitude: chain * F32 + decode, relativeToResult: output, absolute: F16_TINY },
+    because: `no product passes more than ${chain} f32 roundings (${where}, ${steps} steps)${decode > 0 ? "; decoded values are rounded to f16" : ""}; the result rounds once to f16`,
   };
+}
+
+/** Table entries are not exact in f16, codes are. */
+function usesTable(program: Program): boolean {
+  let found = false;
+  forEachOp(program.body, (op) => {
+    if (op.kind === "map") found ||= hasTable(program.exprs, op.value);
+  });
+  return found;
+}
+
+function hasTable(exprs: Exprs, root: ExprId): boolean {
+  const expr = exprs.exprs[root];
+  return expr !== undefined && (expr.kind === "table" || operands(expr).some((o) => hasTable(exprs, o)));
 }
 
 function sharedBytes(kernel: Kernel): number {

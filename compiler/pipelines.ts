@@ -11,6 +11,7 @@ import { integerContract } from "./passes/integer-contract.ts";
 import { legalise } from "./passes/legalise.ts";
 import { outline } from "./passes/outline.ts";
 import { pin } from "./passes/pin.ts";
+import { selectRow } from "./passes/select-row.ts";
 import { tile } from "./passes/tile.ts";
 
 /** Algebra: what every strategy can use. Afterwards `choose` reads the program and fixes a schedule. */
@@ -24,6 +25,7 @@ export const ALGEBRA: readonly Pass<Program>[] = [
 /** From a schedule to tiles in registers. */
 export const SCHEDULING: readonly Pass<Program>[] = [
   bitPlanes, // before tiling: planes are axes like any other
+  selectRow,
   tile,
   hoistGroupScales, // after tiling: only then is a group's scale constant along the chunk
   anchorLayouts,

@@ -253,6 +253,8 @@ export function scalarFn(op: Op, args: readonly Scalar[], arithmetic: Arithmetic
       return { arity: 1, fn: (a) => bitsToF16(a & 0xffff) };
     case "f16hi":
       return { arity: 1, fn: (a) => bitsToF16(a >>> 16) };
+    case "packF16x2":
+      return { arity: 2, fn: (a, b) => (f16ToBits(a) | (f16ToBits(b) << 16)) >>> 0 };
     case "select":
       return { arity: 3, fn: (c, a, b) => (c !== 0 ? a : b) };
     case "dot4":

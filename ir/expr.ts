@@ -42,6 +42,7 @@ export const UNARY = [
 export const BINARY = [
   "add", "sub", "mul", "div", "mod", "min", "max", "and", "or", "xor", "shl", "shr",
   "eq", "ne", "lt", "le", "gt", "ge", "roundQuotient",
+  "packF16x2",
 ] as const; // biome-ignore format: a table
 export const TERNARY = ["select", "fma", "dot4"] as const;
 
@@ -49,6 +50,7 @@ export const TERNARY = ["select", "fma", "dot4"] as const;
  * Operators. Beyond the usual: `popc` counts one bits; `f16lo`, `f16hi`: u32 → f32, the value of the half in the word's
  * low or high 16 bits; `roundQuotient(a, b)`: the integer nearest to a / b *in real arithmetic*, ties to even, as f32 (the
  * rounding of every absmax quantizer; b > 0, exact for |a / b| ≤ 2^15 and a, b with at most 18 significant bits);
+ * `packF16x2(a, b)`: the u32 with a in its low and b in its high half, each f32 rounded to f16, ties to even;
  * `dot4(a, b, c)`: c plus the four signed byte products of words a and b, i32.
  */
 export type Op = (typeof UNARY)[number] | (typeof BINARY)[number] | (typeof TERNARY)[number];
@@ -93,6 +95,8 @@ export function resultType(op: Op, args: readonly Scalar[]): Scalar {
     case "f16hi":
     case "roundQuotient":
       return "f32";
+    case "packF16x2":
+      return "u32";
     case "popc":
     case "dot4":
       return "i32";

@@ -56,6 +56,8 @@ function takes(op: Op, types: readonly Scalar[]): boolean {
       return isFloat(a);
     case "roundQuotient":
       return isFloat(a) && a === b;
+    case "packF16x2":
+      return a === "f32" && b === "f32";
     case "eq":
     case "ne":
       return a === b;

@@ -109,6 +109,7 @@ function takes(op: Op, types: readonly Scalar[]): boolean {
     case "ne":
       return a === b;
     case "roundQuotient":
+    case "packF16x2":
       return a === "f32" && b === "f32";
     case "select":
       return a === "bool" && b === c;

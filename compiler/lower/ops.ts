@@ -368,11 +368,14 @@ export class OpLowerer {
     const lanes = op.over.some(isLaneAxis);
     if (result.place === "register") {
       const registers = this.#ctx.registers(op.to.tensor);
-      const values = registers.slots().map((slot) => {
-        const point = this.#pointOf(op.to, registers, slot);
-        return { slot, value: this.#reduced(op, point, over) };
-      });
-      for (const { slot, value } of values) this.#settle(op, slot, value, lanes);
+      const value = (slot: Slot): ExprId => this.#reduced(op, this.#pointOf(op.to, registers, slot), over);
+      if (registers.elems > 1) {
+        for (let reg = 0; reg < registers.regs; reg++)
+          this.#ctx.define(op.to.tensor, reg, this.#pair(op, registers, reg, value));
+        return;
+      }
+      const values = registers.slots().map((slot) => ({ slot, value: value(slot) }));
+      for (const { slot, value: v } of values) this.#settle(op, slot, v, lanes);
       return;
     }
     const driver = op.inputs.find((r) => this.#ctx.tensor(r.tensor).place === "register");
@@ -405,6 +408,13 @@ export class OpLowerer {
       });
     }
     return terms[0]!;
+  }
+
+  /** Two computed halves as one register. */
+  #pair(op: MapOp, registers: RegisterTensor, reg: number, value: (slot: Slot) => ExprId): ExprId {
+    if (registers.elems !== 2 || registers.tensor.type !== "f16")
+      internal(`${op.to.tensor} cannot be packed while computed`);
+    return this.#ctx.build.op("packF16x2", value({ reg, elem: 0 }), value({ reg, elem: 1 }));
   }
 
   #settle(op: MapOp, slot: Slot, value: ExprId, lanes: boolean): void {

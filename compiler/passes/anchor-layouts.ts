@@ -7,7 +7,7 @@ import { ELEM, type Extents, LANE, type Layout, REG, type Term } from "../../ir/
 import type { Program, Region, Tensor, TileOp } from "../../ir/program.ts";
 import { findRow } from "../../ir/row-catalogue.ts";
 import { bitsOf } from "../../ir/scalar.ts";
-import { forEachOp, ProgramEditor, plainSymbol } from "../edit.ts";
+import { forEachOp, ProgramEditor, plainSymbol, symbolsOf } from "../edit.ts";
 import type { Pass, PassContext } from "../pass.ts";
 import { isLaneAxis } from "../tile/plan.ts";
 
@@ -18,16 +18,19 @@ function extentsOf(tensor: Tensor): Extents {
   return Object.fromEntries(tensor.axes.map((a, i) => [a, tensor.shape[i]!]));
 }
 
-/** Elements that share a register: what a copy from memory brings, when whole registers come out. */
-function packing(tensor: Tensor, loaded: boolean): number {
+type Copy = Extract<TileOp, { kind: "copy" }>;
+
+/** Elements that fill a register, where the tensor's last axis runs along its memory; else 1. */
+function packing(editor: ProgramEditor, tensor: Tensor, load: Copy | undefined): number {
   const bits = bitsOf(tensor.type);
   const last = tensor.axes.at(-1);
-  if (!loaded || last === undefined || isLaneAxis(last) || bits >= 32 || 32 % bits !== 0) return 1;
-  return tensor.shape.at(-1)! % (32 / bits) === 0 ? 32 / bits : 1;
+  if (load === undefined || last === undefined || isLaneAxis(last) || bits >= 32 || 32 % bits !== 0) return 1;
+  const along = load.from.index.map((e) => symbolsOf(editor.build, e).has(last));
+  const contiguous = along.lastIndexOf(true) === along.length - 1 && along.indexOf(true) === along.length - 1;
+  return contiguous && tensor.shape.at(-1)! % (32 / bits) === 0 ? 32 / bits : 1;
 }
 
-function defaultLayout(tensor: Tensor, loaded: boolean, lanes: number): Strided {
-  const packed = packing(tensor, loaded);
+function defaultLayout(tensor: Tensor, packed: number, lanes: number): Strided {
   const terms: Term[] = [];
   if (packed > 1) terms.push({ from: ELEM, div: 1, size: packed, to: tensor.axes.at(-1)!, stride: 1 });
   let regs = 1;
@@ -59,27 +62,42 @@ function spread(term: Term, axes: readonly { readonly axis: string; readonly ext
   });
 }
 
+interface Part {
+  readonly axis: string;
+  readonly extent: number;
+  readonly stride: number;
+}
+
 interface Side {
-  /** Axes that the fragment covers, outermost first. */
-  readonly inner: readonly { readonly axis: string; readonly extent: number }[];
-  /** Axes over which fragments repeat, outermost first. */
-  readonly outer: readonly { readonly axis: string; readonly extent: number }[];
+  /** What the fragment covers, outermost first. */
+  readonly inner: readonly Part[];
+  /** Over what fragments repeat, outermost first. */
+  readonly outer: readonly Part[];
 }
 
 function sideOf(tensor: Tensor, reduced: string, size: number): Side {
-  const free = tensor.axes.map((axis, i) => ({ axis, extent: tensor.shape[i]! })).filter((a) => a.axis !== reduced);
-  let product = 1;
-  let cut = free.length;
-  while (product < size && cut > 0) product *= free[--cut]!.extent;
-  if (product !== size) internal(`tile of ${tensor.id} does not fill a matrix row: ${product} of ${size}`);
-  return { inner: free.slice(cut), outer: free.slice(0, cut) };
+  const free = tensor.axes
+    .map((axis, i) => ({ axis, extent: tensor.shape[i]!, stride: 1 }))
+    .filter((a) => a.axis !== reduced);
+  const inner: Part[] = [];
+  const outer: Part[] = [];
+  let left = size;
+  for (const part of free.toReversed()) {
+    const taken = Math.min(left, part.extent);
+    if (left % taken !== 0 || part.extent % taken !== 0) internal(`tile of ${tensor.id} does not fill a matrix row`);
+    if (taken > 1) inner.unshift({ ...part, extent: taken });
+    if (part.extent > taken) outer.unshift({ ...part, extent: part.extent / taken, stride: taken });
+    left /= taken;
+  }
+  if (left !== 1) internal(`tile of ${tensor.id} does not fill a matrix row of ${size}`);
+  return { inner, outer };
 }
 
 /** Terms that number repeated fragments by register, the last axis fastest; returns how many fragments there are. */
 function repeat(terms: Term[], sides: readonly Side[], regs: number): number {
   let count = 1;
-  for (const { axis, extent } of sides.flatMap((s) => s.outer).reverse()) {
-    if (extent > 1) terms.push({ from: REG, div: regs * count, size: extent, to: axis, stride: 1 });
+  for (const { axis, extent, stride } of sides.flatMap((s) => s.outer).reverse()) {
+    if (extent > 1) terms.push({ from: REG, div: regs * count, size: extent, to: axis, stride });
     count *= extent;
   }
   return count;
@@ -121,14 +139,27 @@ function inOrder(term: Term, elems: number, steps: number, axis: string): Term {
   return { ...term, to: axis, stride: term.stride >= elems ? term.stride * steps : term.stride };
 }
 
-/** The layout that leaves every element of a result in the lane that holds what it is computed from. */
-function project(from: Strided, axes: ReadonlyMap<string, string>, tensor: Tensor): Strided | undefined {
-  const terms: Term[] = [];
-  let regs = 1;
+/**
+ * The layout that leaves every element of `tensor` in the lane that holds the matching element of `from`, whose axes are
+ * matched by `axes`. With `packed` above 1, that many consecutive elements along the last axis share a register.
+ */
+function project(
+  from: Strided,
+  axes: ReadonlyMap<string, string>,
+  tensor: Tensor,
+  packed: number,
+): Strided | undefined {
   const covered = new Map<string, number>();
-  const ordered = [...from.terms].sort((s, t) =>
-    s.from === t.from ? s.div - t.div : s.from === ELEM ? -1 : t.from === ELEM ? 1 : 0,
-  );
+  const terms: Term[] = [];
+  const last = tensor.axes.at(-1);
+  const sizes = { elem: 1, reg: 1 };
+  const digits = from.terms
+    .filter((t) => t.from !== LANE)
+    .sort((s, t) => (s.from === t.from ? s.div - t.div : s.from === ELEM ? -1 : 1));
+  const ordered = [
+    ...digits.sort((s, t) => Number(axes.get(t.to) === last) - Number(axes.get(s.to) === last) || s.stride - t.stride),
+    ...from.terms.filter((t) => t.from === LANE),
+  ];
   for (const term of ordered) {
     const to = axes.get(term.to);
     if (to === undefined || !tensor.axes.includes(to)) continue;
@@ -137,54 +168,92 @@ function project(from: Strided, axes: ReadonlyMap<string, string>, tensor: Tenso
       terms.push({ ...term, to });
       continue;
     }
-    terms.push({ from: REG, div: regs, size: term.size, to, stride: term.stride });
-    regs *= term.size;
+    const inside = to === last && term.stride * term.size <= packed && term.stride < packed;
+    const place = inside ? ELEM : REG;
+    const key = inside ? "elem" : "reg";
+    terms.push({ from: place, div: sizes[key], size: term.size, to, stride: term.stride });
+    sizes[key] *= term.size;
   }
   const full = tensor.axes.every((a, i) => (covered.get(a) ?? 1) === tensor.shape[i]);
-  const to = extentsOf(tensor);
-  return full ? { kind: "strided", from: { [LANE]: from.from[LANE]!, [REG]: regs, [ELEM]: 1 }, to, terms } : undefined;
+  if (!full || sizes.elem !== packed) return undefined;
+  const extents = { [LANE]: from.from[LANE]!, [REG]: sizes.reg, [ELEM]: packed };
+  return { kind: "strided", from: extents, to: extentsOf(tensor), terms };
 }
 
-function follow(
-  editor: ProgramEditor,
-  op: TileOp,
-  inputs: readonly Region[],
-  layouts: Map<string, Layout>,
-): Layout | undefined {
+/** Axes of a region's tensor by the name of the op's axis that indexes them. */
+function axesOf(editor: ProgramEditor, region: Region): ReadonlyMap<string, string> {
+  const found = new Map<string, string>();
+  editor.tensor(region.tensor).axes.forEach((axis, i) => {
+    const name = plainSymbol(editor.build, region.index[i]!);
+    if (name !== undefined) found.set(axis, name);
+  });
+  return found;
+}
+
+/** A result follows the first input whose elements cover it. */
+function follow(editor: ProgramEditor, op: TileOp, layouts: Map<string, Layout>): Layout | undefined {
   if (op.kind !== "map") return undefined;
   const tensor = editor.tensor(op.to.tensor);
-  for (const region of inputs) {
+  for (const region of op.inputs) {
     const layout = layouts.get(region.tensor);
-    if (layout?.kind !== "strided") continue;
-    const source = editor.tensor(region.tensor);
-    const axes = new Map<string, string>();
-    source.axes.forEach((axis, i) => {
-      const name = plainSymbol(editor.build, region.index[i]!);
-      if (name !== undefined) axes.set(axis, name);
-    });
-    const made = project(layout, axes, tensor);
+    if (region.tensor === tensor.id || layout?.kind !== "strided") continue;
+    const made = project(layout, axesOf(editor, region), tensor, 1);
     if (made !== undefined) return made;
   }
   return undefined;
 }
 
+/** A tile that only feeds a map lies as the map's result does, so that no element has to change lanes. */
+function precede(
+  editor: ProgramEditor,
+  op: TileOp,
+  layouts: Map<string, Layout>,
+  loads: ReadonlyMap<string, Copy>,
+): void {
+  if (op.kind !== "map") return;
+  const layout = layouts.get(op.to.tensor);
+  if (layout?.kind !== "strided") return;
+  const result = axesOf(editor, op.to);
+  for (const region of op.inputs) {
+    const tensor = editor.tensor(region.tensor);
+    if (tensor.place !== "register" || layouts.has(tensor.id)) continue;
+    const named = new Map([...axesOf(editor, region)].map(([axis, name]) => [name, axis]));
+    const axes = new Map(
+      [...result].flatMap(([axis, name]) => (named.has(name) ? [[axis, named.get(name)!] as const] : [])),
+    );
+    const load = loads.get(tensor.id);
+    const packed = packing(editor, tensor, load);
+    const made = project(layout, axes, tensor, packed) ?? project(layout, axes, tensor, 1);
+    if (made !== undefined) layouts.set(tensor.id, made);
+  }
+}
+
+/** Forced by matrix rows first, then what they touch in both directions, then defaults in program order. */
 function run(program: Program, { target }: PassContext): Program {
   const editor = new ProgramEditor(program);
   const layouts = new Map<string, Layout>();
-  const loaded = new Set<string>();
-  forEachOp(program.body, (op) => {
-    if (op.kind === "contract" && op.by === "mma") anchorContract(editor, op, layouts);
-    if (op.kind === "copy" && editor.tensor(op.from.tensor).place === "global") loaded.add(op.to.tensor);
-  });
+  const loads = new Map<string, Copy>();
   forEachOp(program.body, (op) => {
     if (op.kind === "quantize") internal("anchor-layouts expects expanded formats");
+    if (op.kind === "contract" && op.by === "mma") anchorContract(editor, op, layouts);
+    if (op.kind === "copy" && editor.tensor(op.from.tensor).place === "global") loads.set(op.to.tensor, op);
+  });
+  const isOpen = (id: string): boolean => editor.tensor(id).place === "register" && !layouts.has(id);
+  const forced = layouts.size > 0;
+  if (forced) {
+    forEachOp(program.body, (op) => {
+      if (op.kind === "map" && isOpen(op.to.tensor)) {
+        const made = follow(editor, op, layouts);
+        if (made !== undefined) layouts.set(op.to.tensor, made);
+      }
+    });
+    forEachOp(program.body, (op) => precede(editor, op, layouts, loads));
+  }
+  forEachOp(program.body, (op) => {
+    if (op.kind === "quantize" || op.kind === "fill" || !isOpen(op.to.tensor)) return;
     const tensor = editor.tensor(op.to.tensor);
-    if (tensor.place !== "register" || layouts.has(tensor.id) || op.kind === "fill") return;
-    const inputs = op.kind === "map" ? op.inputs.filter((r) => r.tensor !== tensor.id) : [];
-    layouts.set(
-      tensor.id,
-      follow(editor, op, inputs, layouts) ?? defaultLayout(tensor, loaded.has(tensor.id), target.lanes),
-    );
+    const made = follow(editor, op, layouts);
+    layouts.set(tensor.id, made ?? defaultLayout(tensor, packing(editor, tensor, loads.get(tensor.id)), target.lanes));
   });
   for (const [id, layout] of layouts) editor.tensors.set(id, { ...editor.tensor(id), layout });
   return editor.done(program.body);
