@@ -25,9 +25,9 @@ export const ALGEBRA: readonly Pass<Program>[] = [
 /** From a schedule to tiles in registers. */
 export const SCHEDULING: readonly Pass<Program>[] = [
   bitPlanes, // before tiling: planes are axes like any other
-  selectRow,
   tile,
   hoistGroupScales, // after tiling: only then is a group's scale constant along the chunk
+  selectRow, // after hoisting: what a row multiplies is codes, which its type holds exactly
   anchorLayouts,
 ];
 
