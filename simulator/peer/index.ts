@@ -7,7 +7,7 @@ import { scalesimPreset } from "./preset-scalesim.ts";
 import { type PeerReport, reportOf } from "./report.ts";
 import type { PeerRequest, Preset } from "./request.ts";
 
-export { bitmodClaims, type PeerClaim } from "./claims.ts";
+export { antClaims, bitfusionClaims, bitmodClaims, type PeerClaim, peerClaims } from "./claims.ts";
 export { type PeerModel, readPeerModel } from "./config.ts";
 export type { PeerFigures, PeerLayerResult, PeerReport, PeerResult } from "./report.ts";
 export type { PeerRequest, PeerWorkload, Preset } from "./request.ts";

@@ -1,8 +1,9 @@
-/** The preset `ant`: ANT's simulator and its six machines on its own networks, on layers or on a transformer. */
+/** The preset `ant`: ANT's simulator and its machines on its own networks, on layers or on a transformer. */
 import type { Diagnostics, Span } from "../../ir/diagnostics.ts";
 import { runAnt } from "./ant.ts";
-import { ANT_CLOCK_MHZ, ANT_MACHINES, type AntMachineName } from "./data/ant-machines.ts";
-import { ANT_NETWORKS, antNetwork } from "./data/ant-networks.ts";
+import { LANGUAGE_NETWORKS, languageNetwork } from "./data/ant-language-networks.ts";
+import { ANT_CLOCK_MHZ, ANT_MACHINES, type AntMachineName, isForkMachine } from "./data/ant-machines.ts";
+import { ANT_NETWORKS, type AntNetworkLayer, antNetwork } from "./data/ant-networks.ts";
 import { figuresOf, runLayers, type SquareLayer, squareLayers } from "./preset-loops.ts";
 import { type PeerResult, sumOfLayers } from "./report.ts";
 import {
@@ -21,9 +22,10 @@ const MACHINES = Object.keys(ANT_MACHINES) as readonly AntMachineName[];
 export const antPreset: Preset = {
   name: NAME,
   summary: "ANT's simulator (MICRO 2022): a search for tiles and loop orders; activations have the weights' bits",
-  source: "clevercool/ANT-Quantization at bc84067, ant_simulator",
+  source:
+    "clevercool/ANT-Quantization at bc84067 (ant_simulator); machines with sizes in their names: dwrScent/nvesm2 at 4dd65fd",
   hardware: MACHINES,
-  networks: ANT_NETWORKS,
+  networks: [...ANT_NETWORKS, ...LANGUAGE_NETWORKS],
   run,
 };
 
@@ -57,10 +59,10 @@ function layersOf(
 ): readonly Layer[] | undefined {
   const { workload, batch } = request;
   if (workload.kind === "network") {
-    const network = ANT_NETWORKS.find((n) => n === workload.name);
-    if (network === undefined) return unknownNetwork(NAME, ANT_NETWORKS, workload.name, sink, span);
-    const images = (rows: number) => ({ stride: 1, batch: rows * batch, count: 1 });
-    return antNetwork(network, machine).map((layer) => ({ ...layer, ...images(layer.rows) }));
+    const known = isForkMachine(machine) ? LANGUAGE_NETWORKS : ANT_NETWORKS;
+    const network = networkOf(workload.name, machine);
+    if (network === undefined) return unknownNetwork(`${NAME} on ${machine}`, known, workload.name, sink, span);
+    return network.map((layer) => ({ ...layer, stride: 1, batch: layer.rows * batch, count: 1 }));
   }
   const { fixedBits, maxBits } = ANT_MACHINES[machine];
   const bits = request.weightBits === undefined ? fixedBits : undefined;
@@ -69,6 +71,15 @@ function layersOf(
   // A transformer's layers hold the batch already.
   const images = workload.kind === "model" ? 1 : batch;
   return squareLayers(weightLayers(request), images, sink, span).map((layer) => ({ ...layer, bits: weightBits }));
+}
+
+function networkOf(name: string, machine: AntMachineName): readonly AntNetworkLayer[] | undefined {
+  if (isForkMachine(machine)) {
+    const network = LANGUAGE_NETWORKS.find((n) => n === name);
+    return network === undefined ? undefined : languageNetwork(network, machine);
+  }
+  const network = ANT_NETWORKS.find((n) => n === name);
+  return network === undefined ? undefined : antNetwork(network, machine);
 }
 
 /** Stored bits a weight, over all weights. */

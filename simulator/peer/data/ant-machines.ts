@@ -1,6 +1,10 @@
 /** The machines of ANT's simulator, and the energies of its buffers, its memory and its arrays. */
 
-export type AntMachineName = "ant-os" | "ant-ws" | "bitfusion" | "olaccel" | "adafloat" | "biscaled";
+/** ANT's own six machines. */
+export type PublishedMachineName = "ant-os" | "ant-ws" | "bitfusion" | "olaccel" | "adafloat" | "biscaled";
+/** Four of the fork of the simulator that M2XFP's authors made. */
+export type ForkMachineName = "olive-16x16" | "ant-16x16" | "mant-16x16" | "nvesm2-32x32";
+export type AntMachineName = PublishedMachineName | ForkMachineName;
 
 export interface AntMachine {
   readonly rows: number;
@@ -24,7 +28,7 @@ const ELEMENT = { dynamicNanowatts: 279960, leakageNanowatts: 64314 } as const;
  * `ant_simulator/conf_*.ini` of clevercool/ANT-Quantization at bc84067, on an equal area. ANT and BitFusion share one
  * array and differ in their layers' bits; OLAccel's outliers are not modelled.
  */
-export const ANT_MACHINES: Readonly<Record<AntMachineName, AntMachine>> = {
+const PUBLISHED_MACHINES: Readonly<Record<PublishedMachineName, AntMachine>> = {
   "ant-os": { rows: 32, columns: 32, maxBits: 8, minBits: 4, dataflow: "os", ...ELEMENT },
   "ant-ws": { rows: 32, columns: 32, maxBits: 8, minBits: 4, dataflow: "ws", ...ELEMENT },
   bitfusion: { rows: 32, columns: 32, maxBits: 8, minBits: 4, dataflow: "os", ...ELEMENT },
@@ -41,6 +45,38 @@ export const ANT_MACHINES: Readonly<Record<AntMachineName, AntMachine>> = {
     leakageNanowatts: 28458,
   },
 };
+
+/** `configs/accelerator/conf_*.ini`, `configs/ppa/systolic_array_synth_*.csv` of dwrScent/nvesm2 at 4dd65fd: 45 nm. */
+const FORK_ELEMENT = { dynamicNanowatts: 244307.8, leakageNanowatts: 13225.2 } as const;
+const FORK_MACHINES: Readonly<Record<ForkMachineName, AntMachine>> = {
+  "olive-16x16": { rows: 16, columns: 16, maxBits: 8, minBits: 4, dataflow: "os", ...FORK_ELEMENT },
+  "ant-16x16": { rows: 16, columns: 16, maxBits: 8, minBits: 4, dataflow: "os", ...FORK_ELEMENT },
+  "mant-16x16": {
+    rows: 16,
+    columns: 16,
+    maxBits: 8,
+    minBits: 2,
+    dataflow: "os",
+    dynamicNanowatts: 433560.5,
+    leakageNanowatts: 40197.7,
+  },
+  "nvesm2-32x32": {
+    rows: 32,
+    columns: 32,
+    maxBits: 4,
+    minBits: 4,
+    dataflow: "os",
+    fixedBits: 4,
+    dynamicNanowatts: 125987.5,
+    leakageNanowatts: 21346.3125,
+  },
+};
+
+/** Whether a machine is one of the fork's, which has networks of its own. */
+export const isForkMachine = (name: AntMachineName): name is ForkMachineName => Object.hasOwn(FORK_MACHINES, name);
+
+/** All machines of the simulator and its fork. */
+export const ANT_MACHINES: Readonly<Record<AntMachineName, AntMachine>> = { ...PUBLISHED_MACHINES, ...FORK_MACHINES };
 
 /** `conf_*.ini`: the same for all machines. */
 export const ANT_MEMORY = {

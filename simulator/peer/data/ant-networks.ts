@@ -1,5 +1,5 @@
 /** The networks of ANT's evaluation: dimensions, and the bits that its authors give each layer on each machine. */
-import { ANT_MACHINES, type AntMachineName } from "./ant-machines.ts";
+import { ANT_MACHINES, type PublishedMachineName } from "./ant-machines.ts";
 
 export type AntNetworkName = "vgg16" | "resnet18" | "resnet50" | "inceptionv3" | "vit" | "mnli" | "cola" | "sst_2";
 
@@ -311,7 +311,7 @@ export const ANT_NETWORKS = Object.keys(NETWORKS) as readonly AntNetworkName[];
 export const ANT_BATCH = 64;
 
 /** The layers of a network as a machine runs them. */
-export function antNetwork(name: AntNetworkName, machine: AntMachineName): readonly AntNetworkLayer[] {
+export function antNetwork(name: AntNetworkName, machine: PublishedMachineName): readonly AntNetworkLayer[] {
   const network = NETWORKS[name];
   const dims = name === "vit" && machine === "bitfusion" ? VIT_OF_BITFUSION : network.dims;
   const digits = bitsOf(network, machine);
@@ -326,7 +326,7 @@ export function antNetwork(name: AntNetworkName, machine: AntMachineName): reado
   }));
 }
 
-function bitsOf(network: Network, machine: AntMachineName): string | undefined {
+function bitsOf(network: Network, machine: PublishedMachineName): string | undefined {
   switch (machine) {
     case "ant-os":
     case "ant-ws":

@@ -1,12 +1,17 @@
 /** Every layer of ANT's simulator that is known, against our search. */
 import { describe, expect, it } from "vitest";
 import { type AntLayer, type AntResult, runAnt } from "../../../simulator/peer/ant.ts";
-import type { AntMachineName } from "../../../simulator/peer/data/ant-machines.ts";
+import { type LanguageNetworkName, languageNetwork } from "../../../simulator/peer/data/ant-language-networks.ts";
+import type {
+  AntMachineName,
+  ForkMachineName,
+  PublishedMachineName,
+} from "../../../simulator/peer/data/ant-machines.ts";
 import { type AntNetworkName, antNetwork } from "../../../simulator/peer/data/ant-networks.ts";
 import { type Row, readTable } from "./csv.ts";
 
 const rows = readTable("ant/layers.csv");
-const machineOf = (name: string): AntMachineName => name.toLowerCase() as AntMachineName;
+const machineOf = (name: string): PublishedMachineName => name.toLowerCase() as PublishedMachineName;
 
 const layerOf = (row: Row): AntLayer => ({
   kernel: Number(row.K),
@@ -54,19 +59,37 @@ describe("ant, layers", () => {
   });
 });
 
-describe("ant, totals", () => {
-  const totals = readTable("ant/totals.csv").filter((row) => row.source_sim!.startsWith("ANT"));
-  it.each(totals.map((row) => ({ name: `${row.accelerator} ${row.network}`, row })))("$name", ({ row }) => {
+function expectTotals(row: Row, layers: readonly AntResult[]): void {
+  const sum = (value: (layer: AntResult) => number): number => layers.reduce((s, l) => s + value(l), 0);
+  expect(sum((l) => l.cost.cycles)).toBe(Number(row.total_cycles));
+  expect(sum((l) => l.cost.stallCycles)).toBe(Number(row.stall_cycles));
+  expect(sum((l) => l.cost.dramReadBits)).toBe(Number(row.dram_read_bits));
+  expect(sum((l) => l.cost.dramWriteBits)).toBe(Number(row.dram_write_bits));
+  for (const part of ["static", "dram", "sram", "core"] as const)
+    expect(sum((l) => l.energyNJ[part]) / Number(row[`${part}_nJ`]), part).toBeCloseTo(1, 7);
+}
+
+const totals = readTable("ant/totals.csv").map((row) => ({ name: `${row.accelerator} ${row.network}`, row }));
+const isOfAnt = (row: Row): boolean => row.source_sim!.startsWith("ANT");
+
+describe("ant, totals of all eight networks on six machines", () => {
+  it.each(totals.filter(({ row }) => isOfAnt(row)))("$name", ({ row }) => {
     const machine = machineOf(row.accelerator!);
-    const layers = antNetwork(row.network as AntNetworkName, machine).map((layer) =>
-      runAntOnce({ ...layer, batch: layer.rows * Number(row.batch) }, machine),
+    const layers = antNetwork(row.network as AntNetworkName, machine);
+    expectTotals(
+      row,
+      layers.map((layer) => runAntOnce({ ...layer, batch: layer.rows * Number(row.batch) }, machine)),
     );
-    const sum = (value: (layer: AntResult) => number): number => layers.reduce((s, l) => s + value(l), 0);
-    expect(sum((l) => l.cost.cycles)).toBe(Number(row.total_cycles));
-    expect(sum((l) => l.cost.stallCycles)).toBe(Number(row.stall_cycles));
-    expect(sum((l) => l.cost.dramReadBits)).toBe(Number(row.dram_read_bits));
-    expect(sum((l) => l.cost.dramWriteBits)).toBe(Number(row.dram_write_bits));
-    for (const part of ["static", "dram", "sram", "core"] as const)
-      expect(sum((l) => l.energyNJ[part]) / Number(row[`${part}_nJ`]), part).toBeCloseTo(1, 7);
+  });
+});
+
+describe("ant, totals of language models on the machines of its fork", () => {
+  it.each(totals.filter(({ row }) => !isOfAnt(row)))("$name", ({ row }) => {
+    const machine = `${row.accelerator}-${row.array_NxM}` as ForkMachineName;
+    const layers = languageNetwork(row.network as LanguageNetworkName, machine);
+    expectTotals(
+      row,
+      layers.map((layer) => runAntOnce({ ...layer, batch: layer.rows }, machine)),
+    );
   });
 });
