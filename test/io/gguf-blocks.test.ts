@@ -1,0 +1,60 @@
+/** Every GGUF block type against values that ggml's own reference functions computed, bit for bit. */
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { describe, expect, it } from "vitest";
+import { BLOCK_TYPES, blockTypeOf, decodeBlocks } from "../../compiler/io/gguf-blocks.ts";
+import { ROOT } from "../meta/sources.ts";
+
+interface Golden {
+  readonly types: Readonly<
+    Record<
+      string,
+      {
+        readonly id: number;
+        readonly block: number;
+        readonly bytes: number;
+        readonly stored: string;
+        readonly values: string;
+      }
+    >
+  >;
+}
+
+const GOLDEN = JSON.parse(readFileSync(join(ROOT, "test/data/formats/gguf-golden.json"), "utf8")) as Golden;
+const bytesOf = (base64: string): Uint8Array => Uint8Array.from(Buffer.from(base64, "base64"));
+
+describe("GGUF blocks", () => {
+  it.each(Object.entries(GOLDEN.types))("%s decodes to ggml's bits", (name, golden) => {
+    const type = blockTypeOf(golden.id)!;
+    expect([type.name, type.valuesPerBlock, type.bytesPerBlock]).toEqual([name, golden.block, golden.bytes]);
+    const values = decodeBlocks(type, bytesOf(golden.stored))!;
+    // Compared as bits: the sign of zero counts.
+    const bits = (bytes: Uint8Array) => [...new Uint32Array(bytes.buffer)];
+    expect(bits(new Uint8Array(values.buffer))).toEqual(bits(bytesOf(golden.values)));
+    expect(values.length).toBeGreaterThan(700);
+  });
+
+  it("covers every type that stores blocks and can be decoded", () => {
+    const decoded = BLOCK_TYPES.filter((t) => t.valuesPerBlock > 1 && t.decode !== undefined).map((t) => t.name);
+    expect(decoded.filter((name) => GOLDEN.types[name] === undefined)).toEqual(["Q8_1"]);
+  });
+
+  it("decodes plain numbers", () => {
+    const decode = (name: string, ...bytes: number[]) => [
+      ...decodeBlocks(BLOCK_TYPES.find((t) => t.name === name)!, Uint8Array.of(...bytes))!,
+    ];
+    expect(decode("F16", 0, 0x3c, 0, 0xc0)).toEqual([1, -2]);
+    expect(decode("BF16", 0x80, 0x3f, 0x40, 0xc0)).toEqual([1, -3]);
+    expect(decode("F32", 0, 0, 0x20, 0x41)).toEqual([10]);
+    expect(decode("F64", 0, 0, 0, 0, 0, 0, 0xf0, 0x3f)).toEqual([1]);
+    expect(decode("I8", 255)).toEqual([-1]);
+    expect(decode("I16", 0, 128)).toEqual([-32768]);
+    expect(decode("I32", 254, 255, 255, 255)).toEqual([-2]);
+    expect(decode("I64", 7, 0, 0, 0, 0, 0, 0, 0)).toEqual([7]);
+  });
+
+  it("leaves what it does not know alone", () => {
+    expect(decodeBlocks(blockTypeOf(16)!, new Uint8Array(66))).toBeUndefined();
+    expect(blockTypeOf(4)).toBeUndefined();
+  });
+});
