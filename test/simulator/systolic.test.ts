@@ -72,6 +72,19 @@ function run(choice: MachineChoice, m: number, n: number, k: number): Run {
 const specOf = (rows: number, columns: number, dataflow: Dataflow, overlap: OverlapSpec) =>
   partsOf(machineWith({ rows, columns, dataflow, overlap })).array;
 
+/** Reads of both operands and writes of sums, in words: SCALE-Sim's closed forms. */
+function accessWords({ dataflow, rows, columns, m, n, k }: Row) {
+  const times = (extent: number, size: number): number => Math.ceil(extent / size);
+  switch (dataflow) {
+    case "os":
+      return { activation: times(n, columns) * m * k, weight: times(m, rows) * k * n, sums: m * n };
+    case "ws":
+      return { activation: times(n, columns) * m * k, weight: k * n, sums: times(k, rows) * m * n };
+    case "is":
+      return { activation: k * m, weight: times(m, columns) * k * n, sums: times(k, rows) * m * n };
+  }
+}
+
 describe("SCALE-Sim", () => {
   it("has enough rows of every dataflow", () => {
     for (const d of ["ws", "os", "is"]) expect(table.filter((r) => r.dataflow === d).length).toBeGreaterThan(150);
@@ -93,6 +106,14 @@ describe("SCALE-Sim", () => {
         row.dataflow,
         row.cycles,
         row.m * row.n * row.k,
+      ]);
+      // SCALE-Sim's access counts in words of its buffers; its R + C extra output writes a fold (os) are a mistake there.
+      const words = accessWords(row);
+      const memory = actions.memory;
+      expect([memory.ibuf!.readBytes / 2, memory.wbuf!.readBytes / 2, memory.obuf!.writeBytes]).toEqual([
+        words.activation,
+        words.weight,
+        4 * words.sums + 2 * row.m * row.n,
       ]);
       // Mapping efficiency: products over PE-cycles of streaming.
       const streaming = units.pe!.busy.contract! * row.rows * row.columns;
