@@ -4,7 +4,7 @@ import type { AcceleratorModel } from "../hw-models/schema.ts";
 import { internal } from "../ir/diagnostics.ts";
 import type { Program, Ring } from "../ir/program.ts";
 import { type Action, type Issue, type OpInfo, prepare, type SignalAction, type Work } from "./issue.ts";
-import { type Lanes, makeLanes, NULL_RECORDER, type Recorder } from "./lanes.ts";
+import { type Lanes, makeLanes, NULL_RECORDER, type Piece, type Recorder } from "./lanes.ts";
 import { dram } from "./memory/dram.ts";
 import { type Access, checkCapacity } from "./memory/sram.ts";
 import { busy, IDLE, type StallCause, type StateTable, stalled } from "./states.ts";
@@ -52,6 +52,9 @@ interface RingState {
   readonly commitTimes: Float64Array;
   readonly consumers: readonly Consumer[];
 }
+
+/** Fewer rounds than these are sooner served one by one. */
+const MIN_ROUNDS = 4;
 
 interface Consumer {
   readonly name: string;
@@ -104,7 +107,9 @@ class Engine {
   readonly #rings: ReadonlyMap<string, RingState>;
   readonly #actors: readonly Actor[];
   readonly #byName: ReadonlyMap<string, Actor>;
+  readonly #channels: readonly Actor[];
   readonly #ready: Actor[] = [];
+  readonly #turns: Actor[] = [];
   readonly #dramName: string;
   readonly #dramLane: number;
   readonly #latency: number;
@@ -133,6 +138,7 @@ class Engine {
       const player = players.get(name) ?? internal(`${machine.name} has no unit ${name}`);
       return this.#actor(name, names.indexOf(name), player, this.#issue.walk(role));
     });
+    this.#channels = this.#actors.filter((a) => a.player.kind === "channel");
     this.#byName = new Map(this.#actors.map((a) => [a.name, a]));
   }
 
@@ -160,12 +166,12 @@ class Engine {
     for (const actor of this.#actors) this.#advance(actor);
     for (;;) {
       for (let actor = this.#ready.pop(); actor !== undefined; actor = this.#ready.pop()) this.#advance(actor);
-      const asking = this.#actors.filter((a) => a.request !== undefined);
+      const asking = this.#asking();
       const [first] = asking;
       if (first === undefined) break;
+      if (asking.length > 1) this.#serveRounds(asking);
       // Alone, a channel finishes its transfer before anybody else can ask: all others wait for what follows from it.
-      const earliest = asking.reduce((a, b) => (b.now < a.now ? b : a), first);
-      this.#serve(earliest, asking.length === 1);
+      this.#serve(first, asking.length === 1);
     }
     const stuck = this.#actors.filter((a) => !a.done);
     if (stuck.length > 0) internal(`deadlock: ${stuck.map(where).join("; ")}`);
@@ -227,6 +233,63 @@ class Engine {
     actor.operandsFree = end;
     actor.visible = Math.max(actor.visible, store ? end : end + this.#latency);
     this.#ready.push(actor);
+  }
+
+  /** Channels with a request, in the order of time and, within a cycle, of the program's roles. */
+  #asking(): readonly Actor[] {
+    const asking = this.#turns;
+    asking.length = 0;
+    for (const actor of this.#channels) {
+      if (actor.request === undefined) continue;
+      let at = asking.length;
+      while (at > 0 && asking[at - 1]!.now > actor.now) at--;
+      asking.splice(at, 0, actor);
+    }
+    return asking;
+  }
+
+  /** Whole requests that all of these have before their last one. */
+  #commonRounds(asking: readonly Actor[]): number {
+    let rounds = Number.POSITIVE_INFINITY;
+    for (const { request, player } of asking)
+      if (request !== undefined && player.kind === "channel")
+        rounds = Math.min(rounds, Math.ceil(request.left / player.spec.requestBytes) - 1);
+    return rounds;
+  }
+
+  /**
+   * Channels that have just been served one behind the other, with requests of one length, go on in turns until one of
+   * them comes to its last request: so many rounds at once. Elsewhere it does nothing.
+   */
+  #serveRounds(asking: readonly Actor[]): void {
+    const rounds = this.#commonRounds(asking);
+    if (rounds < MIN_ROUNDS) return;
+    const turns = asking.map((actor) => {
+      const { request, player } = actor;
+      if (request === undefined || player.kind !== "channel") internal(`${actor.name} asks for nothing`);
+      return { actor, request, bytes: player.spec.requestBytes };
+    });
+    const each = this.#memory.cycles(turns[0]!.bytes);
+    const free = this.#memory.free();
+    const waits = (turns.length - 1) * each;
+    const inTurn = turns.every(
+      ({ actor, bytes }, i) => this.#memory.cycles(bytes) === each && actor.now === free - waits + i * each,
+    );
+    if (!inTurn || each === 0) return;
+    const onInterface: Piece[] = [];
+    turns.forEach(({ actor, request, bytes }, i) => {
+      const { store, work } = request;
+      const before = turns[(i + turns.length - 1) % turns.length]!.actor.index;
+      const piece = { cycles: each, op: work.op.index, culprit: -1 };
+      const waiting = { cycles: waits, state: DRAM_BANDWIDTH, op: work.op.index, culprit: before };
+      this.#lanes.repeat(actor.index, [waiting, { ...piece, state: store ? STORE : LOAD }], rounds);
+      onInterface.push({ ...piece, state: store ? WRITE : READ });
+      this.#crossed[store ? "write" : "read"] += rounds * bytes;
+      request.left -= rounds * bytes;
+      actor.now += rounds * turns.length * each;
+    });
+    this.#lanes.repeat(this.#dramLane, onInterface, rounds);
+    this.#memory.extend(turns.at(-1)!.actor.index, rounds * turns.length * each);
   }
 
   /** Gives a signal, or takes one that has been given; false where it has not been given yet. */

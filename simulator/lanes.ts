@@ -8,6 +8,14 @@ export interface Recorder {
   slice(lane: number, cycles: number, state: number, op: number, culprit: number): void;
 }
 
+/** A run of cycles of a lane in one state. */
+export interface Piece {
+  readonly cycles: number;
+  readonly state: number;
+  readonly op: number;
+  readonly culprit: number;
+}
+
 export const NULL_RECORDER: Recorder = { slice: () => {} };
 
 export interface Lanes {
@@ -16,6 +24,8 @@ export interface Lanes {
   at(lane: number): number;
   /** Fills a lane from where it stands up to `until`. */
   fill(lane: number, until: number, state: number, op?: number, culprit?: number): void;
+  /** Fills a lane with the same pieces over and over. */
+  repeat(lane: number, pieces: readonly Piece[], times: number): void;
   /** Ends all lanes with idle cycles and returns their tables; every one accounts for exactly `cycles`. */
   close(cycles: number): Readonly<Record<string, StateTable>>;
 }
@@ -35,6 +45,17 @@ export function makeLanes(names: readonly string[], recorder: Recorder): Lanes {
     recorder.slice(lane, length, state, op, culprit);
   };
 
+  const repeat = (lane: number, pieces: readonly Piece[], times: number): void => {
+    for (const { cycles: length, state, culprit } of pieces) {
+      filled[lane]! += times * length;
+      cycles[lane]![state]! += times * length;
+      if (culprit >= 0) blamed[lane]![culprit]! += times * length;
+    }
+    if (recorder === NULL_RECORDER) return;
+    for (let i = 0; i < times; i++)
+      for (const p of pieces) if (p.cycles > 0) recorder.slice(lane, p.cycles, p.state, p.op, p.culprit);
+  };
+
   const close = (end: number): Readonly<Record<string, StateTable>> => {
     const tables: Record<string, StateTable> = {};
     names.forEach((name, lane) => {
@@ -49,5 +70,5 @@ export function makeLanes(names: readonly string[], recorder: Recorder): Lanes {
     });
     return tables;
   };
-  return { names, at: (lane) => filled[lane]!, fill, close };
+  return { names, at: (lane) => filled[lane]!, fill, repeat, close };
 }

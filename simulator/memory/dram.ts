@@ -15,16 +15,29 @@ export interface Dram {
    * again when its last request ends, so channels take turns.
    */
   serve(channel: number, bytes: number, requests: number, now: number): Served;
+  /** Cycles that a request takes on the interface. */
+  cycles(bytes: number): number;
+  /** The cycle in which the interface becomes free. */
+  free(): number;
+  /** Keeps the interface busy for so many cycles more; `channel` is served last. */
+  extend(channel: number, cycles: number): void;
 }
 
 export function dram(spec: DramSpec): Dram {
   let free = 0;
   let current = -1;
+  const cycles = (bytes: number): number => Math.ceil(bytes / spec.bytesPerCycle);
   return {
+    cycles,
+    free: () => free,
+    extend(channel, more) {
+      free += more;
+      current = channel;
+    },
     serve(channel, bytes, requests, now) {
       const begin = Math.max(now, free);
       const behind = begin > now ? current : -1;
-      free = begin + requests * Math.ceil(bytes / spec.bytesPerCycle);
+      free = begin + requests * cycles(bytes);
       current = channel;
       return { begin, end: free, behind };
     },
