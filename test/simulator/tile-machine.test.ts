@@ -7,6 +7,9 @@ import { evalProgram } from "../../ir/eval-program.ts";
 import type { Format } from "../../ir/format.ts";
 import type { Program } from "../../ir/program.ts";
 import { isFloat, rangeOf } from "../../ir/scalar.ts";
+import { parseProgram } from "../../ir/text-parse.ts";
+import { printProgram } from "../../ir/text-print.ts";
+import { verifyProgram } from "../../ir/verify-program.ts";
 import { groupedFormat, type MatmulShape, matmulProgram, plainFormat } from "../../simulator/workload/matmul.ts";
 import { type MachineChoice, machineWith } from "./machines.ts";
 
@@ -32,6 +35,7 @@ function check(shape: Omit<MatmulShape, "name" | "activation" | "output">, choic
   const sink = new Diagnostics();
   const machine = tileMachine(program, machineWith(choice), choice.dataflow, sink);
   expect(sink.list).toEqual([]);
+  expect(verifyProgram(machine!)).toEqual([]);
   const inputs = inputsOf(program);
   const wanted = evalProgram(program, inputs, { arithmetic: "real" });
   const found = evalProgram(machine!, inputs, { arithmetic: "real" });
@@ -48,6 +52,18 @@ const FORMATS: readonly { readonly label: string; readonly weight: Format }[] = 
 const cases = DATAFLOWS.flatMap((dataflow) => FORMATS.map((f) => ({ dataflow, ...f })));
 
 describe("tile-machine", () => {
+  it("prints, and reads back as it was", () => {
+    const program = check(
+      { batch: 2, m: 9, n: 11, k: 24, weight: groupedFormat(4, 8) },
+      { rows: 4, columns: 4, dataflow: "ws" },
+    );
+    const text = printProgram(program);
+    expect(text).toContain("feed-w");
+    const sink = new Diagnostics();
+    expect(printProgram(parseProgram(text, sink)!)).toBe(text);
+    expect(sink.list).toEqual([]);
+  });
+
   it.each(cases)("$dataflow, $label: one block, ragged folds", ({ dataflow, weight }) => {
     check({ batch: 1, m: 5, n: 11, k: 24, weight }, { rows: 4, columns: 3, dataflow });
   });
