@@ -4,7 +4,7 @@ import { formatBytes, formatCount, formatSeconds, layOutTable } from "./table.ts
 import type { Terminal } from "./terminal.ts";
 
 function expectation({ expected, operations, bytes }: CompileReport): string {
-  if (expected.floorMicroseconds === null) return `unknown: no model of ${expected.model || "the target"}`;
+  if (expected.floorMicroseconds === null) return "unknown: no hardware model stands for this target";
   const arithmetic = operations.count / (bytes.read + bytes.written);
   const time = formatSeconds(expected.floorMicroseconds * 1e-6);
   return `at least ${time} on ${expected.model}, limited by ${expected.limiter} (${formatCount(arithmetic)} operations per byte)`;

@@ -101,7 +101,12 @@ async function runOn(
   const on = "device" in device ? device.description : "the kernel evaluator";
   terminal.progress(`running on ${on}`);
   const start = performance.now();
-  const outputs = await execute(compiled, device, inputs);
+  const outputs = await execute(compiled, device, inputs).catch((error: Error) => error);
+  if (outputs instanceof Error) {
+    if (!("device" in device)) throw outputs;
+    terminal.say(`${terminal.accent("red", "error:")} ${on} refuses ${compiled.name}: ${outputs.message}`);
+    return EXIT.failed;
+  }
   const seconds = (performance.now() - start) / 1000;
   terminal.progress("asking the oracle");
   const oracle = consultOracle(compiled.source, inputs);

@@ -5,7 +5,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { Diagnostics } from "../../ir/diagnostics.ts";
 import { parseProgram } from "../../ir/text-parse.ts";
 import { printProgram } from "../../ir/text-print.ts";
-import { ROOT } from "../meta/sources.ts";
+import { filesIn, ROOT } from "../meta/sources.ts";
 import { describeWith } from "../tools.ts";
 import { type Bitloom, buildBitloom } from "./bitloom.ts";
 
@@ -96,7 +96,9 @@ describe("commands", () => {
     });
 
     it("keeps the examples in canonical layout", () => {
-      expect(bitloom.run(["fmt", "--check", QUICKSTART])).toMatchObject({ exit: 0 });
+      const examples = filesIn("examples", /\.loom$/).map((f) => join(ROOT, f.path));
+      expect(examples.length).toBeGreaterThan(1);
+      expect(bitloom.run(["fmt", "--check", ...examples])).toMatchObject({ exit: 0 });
     });
   });
 
@@ -206,12 +208,22 @@ describe("commands", () => {
     expect(document.comparison).toMatchObject({ elements: 24, outside: 0 });
   });
 
-  it("run refuses what does not run on WebGPU", () => {
-    const { exit, stderr } = bitloom.run(["run", QUICKSTART, ...OP, "--device", "gpu"]);
-    expect([exit, stderr]).toEqual([2, expect.stringContaining("there is auto, webgpu, reference")]);
+  it.each([
+    [["--device", "gpu"], "there is auto, webgpu, reference"],
+    [["--seed", "-1"], "--seed takes a whole number"],
+    [["--device", "reference", "--target", "cuda.sm80,metal.3"], "run takes one target"],
+  ])("run refuses a wrong command line in words: %j", (args, message) => {
+    const { exit, stdout, stderr } = bitloom.run(["run", QUICKSTART, ...OP, ...args]);
+    expect([exit, stdout]).toEqual([2, ""]);
+    expect(stderr).toContain(message);
   });
 
   describeWith(["vulkan", "swiftshader"], "run on WebGPU", () => {
+    it("refuses a target that is not WGSL", () => {
+      const { exit, stderr } = bitloom.run(["run", QUICKSTART, ...OP, "--target", "metal.3"]);
+      expect([exit, stderr]).toEqual([2, expect.stringContaining("metal.3 does not run on WebGPU")]);
+    });
+
     it.each(["linear_w4a16", "linear_w2a8", "linear_nf4"])("%s matches the oracle", (op) => {
       const { exit, stdout, stderr } = bitloom.run(["run", QUICKSTART, "--op", op, ...SMALL, "--device", "webgpu"]);
       expect([exit, stderr]).toEqual([0, expect.stringContaining("ran in")]);

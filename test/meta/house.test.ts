@@ -1,6 +1,8 @@
 /** House rules that a linter does not know: first lines, words that must not appear, and a test for everything listed. */
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { codeOf, type File, filesIn, importsOf, sources } from "./sources.ts";
+import { codeOf, type File, filesIn, importsOf, ROOT, sources } from "./sources.ts";
 
 /** What may not appear in code, and what it would be. */
 const FORBIDDEN: readonly (readonly [pattern: RegExp, what: string])[] = [
@@ -41,7 +43,10 @@ describe("house", () => {
 
   it("no file names a path of somebody's machine", () => {
     const documents = ["docs", "examples", "bench", ".github", ".ci"].flatMap((folder) =>
-      filesIn(folder, /\.(md|loom|json|ts|mjs|cu)$|^run$/),
+      filesIn(folder, /\.(md|loom|json|ts|mjs|cu|py)$|^run$/),
+    );
+    documents.push(
+      ...["README.md", "CHANGELOG.md"].map((path) => ({ path, text: readFileSync(join(ROOT, path), "utf8") })),
     );
     expect(offenders([...shipped, ...tests, ...scripts, ...documents], MACHINE_PATHS)).toEqual([]);
   });
