@@ -114,8 +114,8 @@ function planSchedule(
     };
   }
   if (strategy === "popc")
-    return { strategy, tileM: Math.min(p.m, 4), tileN: 2, chunk: chunkFor(p.block, 128), warps, reasons };
-  return { strategy: "fma", tileM: Math.min(p.m, 8), tileN: 2, chunk: chunkFor(p.block, 32), warps, reasons };
+    return { strategy, tileM: Math.min(p.m, 2), tileN: 2, chunk: chunkFor(p.block, 128), warps, reasons };
+  return { strategy: "fma", tileM: Math.min(p.m, 4), tileN: 2, chunk: chunkFor(p.block, 32), warps, reasons };
 }
 
 /** Tokens from which the matrix unit beats multiply–adds on an H100 (bench/results/cuda-quickstart-h100.md). */

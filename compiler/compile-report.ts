@@ -6,6 +6,7 @@ import type { Kernel } from "../ir/kernel.ts";
 import { bodiesOf } from "../ir/kernel-walk.ts";
 import { addressBits } from "../ir/layout-build.ts";
 import type { Program, TileOp } from "../ir/program.ts";
+import { findRow } from "../ir/row-catalogue.ts";
 import { bitsOf, type Scalar } from "../ir/scalar.ts";
 import type { Target } from "../ir/target.ts";
 import { forEachOp } from "./edit.ts";
@@ -181,8 +182,10 @@ function liveValues(kernel: Kernel): number {
 function operationsOf({ algebra, schedule }: ReportInput): CompileReport["operations"] & { readonly type: string } {
   const op = contractOf(algebra);
   const multiplyAdds = op === undefined ? 0 : op.domain.reduce((n, d) => n * d.extent, 1);
-  const planes = schedule.strategy === "popc" || schedule.strategy === "mma";
-  if (op === undefined || !planes) return { multiplyAdds, unit: "multiply-add", count: multiplyAdds, type: "f32" };
+  const row = schedule.row === undefined ? undefined : findRow(schedule.row);
+  const planes = schedule.strategy === "popc" || row?.op === "andPopc";
+  const type = row === undefined ? "f32" : row.a.type;
+  if (op === undefined || !planes) return { multiplyAdds, unit: "multiply-add", count: multiplyAdds, type };
   const bits = [op.a, op.b].map((r) => bitsOf(algebra.tensors.find((t) => t.id === r.tensor)!.type));
   return { multiplyAdds, unit: "one-bit multiply-add", count: multiplyAdds * bits[0]! * bits[1]!, type: "b1" };
 }
