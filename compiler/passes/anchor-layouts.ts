@@ -139,6 +139,16 @@ function inOrder(term: Term, elems: number, steps: number, axis: string): Term {
   return { ...term, to: axis, stride: term.stride >= elems ? term.stride * steps : term.stride };
 }
 
+/** A term as two, where it reaches past a power of two `at` that it starts below. */
+function cutAt(term: Term, at: number): readonly Term[] {
+  if (term.stride >= at || term.stride * term.size <= at) return [term];
+  const size = at / term.stride;
+  return [
+    { ...term, size },
+    { ...term, div: term.div * size, size: term.size / size, stride: at },
+  ];
+}
+
 /**
  * The layout that leaves every element of `tensor` in the lane that holds the matching element of `from`, whose axes are
  * matched by `axes`. With `packed` above 1, that many consecutive elements along the last axis share a register.
@@ -153,13 +163,11 @@ function project(
   const terms: Term[] = [];
   const last = tensor.axes.at(-1);
   const sizes = { elem: 1, reg: 1 };
-  const digits = from.terms
-    .filter((t) => t.from !== LANE)
-    .sort((s, t) => (s.from === t.from ? s.div - t.div : s.from === ELEM ? -1 : 1));
-  const ordered = [
-    ...digits.sort((s, t) => Number(axes.get(t.to) === last) - Number(axes.get(s.to) === last) || s.stride - t.stride),
-    ...from.terms.filter((t) => t.from === LANE),
-  ];
+  const isLast = (t: Term): boolean => axes.get(t.to) === last;
+  const owned = from.terms.filter((t) => t.from !== LANE).flatMap((t) => (isLast(t) ? cutAt(t, packed) : [t]));
+  // Along the last axis first, its finest digits foremost: those fill registers.
+  const digits = owned.sort((s, t) => Number(isLast(t)) - Number(isLast(s)) || s.stride - t.stride);
+  const ordered = [...digits, ...from.terms.filter((t) => t.from === LANE)];
   for (const term of ordered) {
     const to = axes.get(term.to);
     if (to === undefined || !tensor.axes.includes(to)) continue;
