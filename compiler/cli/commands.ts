@@ -84,13 +84,23 @@ export const COMMANDS: readonly CommandSpec[] = [
   {
     name: "simulate",
     about: "simulate a language model's forward pass on accelerators",
-    arguments: [["<config>", "a Hugging Face config.json of the Llama family"]],
+    arguments: [
+      ["<config>", "a Hugging Face config.json; with --depth peer also a topology.csv or a network of the preset"],
+    ],
     options: [
-      ["--hw <names>", "machines: names or .json files, comma-separated", "systolic-128"],
+      ["--depth <depth>", "cycle: our model; peer: a published simulator by its own formulas", "cycle"],
+      ["--preset <name>", "with --depth peer: bitmod-v1, bitmod-v2, ant, bitfusion or scalesim"],
+      [
+        "--hw <names>",
+        "machines: names or files (.json, of scalesim .cfg), comma-separated (default: systolic-128; of a preset: all)",
+      ],
       ["--phase <phases>", "prefill, decode, or both", "prefill"],
       ["--batch <number>", "sequences at once", "1"],
       ["--context <tokens>", "tokens of each sequence", "2048"],
-      ["--weight-bits <numbers>", "bits of a weight: 16, or 2 to 8 in groups of 128; comma-separated", "16"],
+      [
+        "--weight-bits <numbers>",
+        "bits of a weight: 16, or 2 to 8 in groups of 128; comma-separated (default: 16; of a preset: as published)",
+      ],
       ["--dataflow <name>", "ws, os or is instead of the machine's own"],
       ["--trace <file>", "write the trace (one run)"],
       ["--chrome <file>", "write a Chrome trace, for Perfetto (one run)"],
@@ -99,6 +109,7 @@ export const COMMANDS: readonly CommandSpec[] = [
     ],
     examples: [
       "simulate examples/llama-2-7b.config.json --phase prefill,decode --weight-bits 16,4",
+      "simulate examples/llama-2-7b.config.json --depth peer --preset bitmod-v2 --hw fp16-baseline,olive,bitmod-lossy --phase decode",
       "simulate examples/llama-2-7b.config.json --phase decode --weight-bits 4 --chrome out/decode.trace.json --window 0:1000000",
     ],
     load: () => import("./simulate.ts"),

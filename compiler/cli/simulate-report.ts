@@ -8,7 +8,7 @@ const sum = (values: Iterable<number>): number => [...values].reduce((total, val
 const percent = (part: number, whole: number): string => `${((100 * part) / whole).toFixed(1)} %`;
 
 /** Energy with a prefix that leaves three digits. */
-function joules(picojoules: number): string {
+export function joules(picojoules: number): string {
   const steps = ["pJ", "nJ", "µJ", "mJ", "J", "kJ"] as const;
   const step = picojoules <= 0 ? 0 : Math.min(steps.length - 1, Math.floor(Math.log10(picojoules) / 3));
   return `${(picojoules / 1000 ** step).toPrecision(3)} ${steps[step]}`;

@@ -1,4 +1,4 @@
-/** `bitloom simulate CONFIG.json`: a language model's forward pass on machines, cycle by cycle. */
+/** `bitloom simulate CONFIG.json`: a language model's forward pass on machines, cycle by cycle or by published formulas. */
 import { HARDWARE, hardwareNamed } from "../../hw-models/index.ts";
 import { type AcceleratorModel, DATAFLOWS, type Dataflow, validateHardware } from "../../hw-models/schema.ts";
 import { Diagnostics, type Source } from "../../ir/diagnostics.ts";
@@ -11,12 +11,17 @@ import { tileMachine } from "../passes/tile-machine.ts";
 import { nearest } from "../report.ts";
 import { type OutputFile, readText, writeFiles } from "./files.ts";
 import { refuse } from "./request.ts";
+import type { PeerPlan } from "./simulate-peer.ts";
 import { printRun, printRuns } from "./simulate-report.ts";
 import { formatCount, formatSeconds } from "./table.ts";
 import { EXIT, type Exit, type Terminal, usageError } from "./terminal.ts";
 import { parseWindow, WINDOW_USAGE } from "./view.ts";
 
+const DEPTHS = ["cycle", "peer"] as const;
+
 export interface SimulateOptions {
+  readonly depth?: string;
+  readonly preset?: string;
   readonly hw?: string;
   readonly phase?: string;
   readonly batch?: string;
@@ -47,8 +52,10 @@ interface Plan {
 
 const list = (text: string): readonly string[] => text.split(",").map((part) => part.trim());
 
-/** The options that need no file, or what is wrong with them. */
-function readPlan(terminal: Terminal, options: SimulateOptions): Plan | Exit {
+type Sizes = Pick<Plan, "batch" | "context" | "phases">;
+
+/** What is run, whatever the depth, or what is wrong with it. */
+function readSizes(terminal: Terminal, options: SimulateOptions): Sizes | Exit {
   const [batch, context] = [Number(options.batch ?? "1"), Number(options.context ?? "2048")];
   for (const [name, value] of [
     ["--batch", batch],
@@ -59,6 +66,33 @@ function readPlan(terminal: Terminal, options: SimulateOptions): Plan | Exit {
   const badPhase = phases.find((p) => !(PHASES as readonly string[]).includes(p));
   if (badPhase !== undefined)
     return usageError(terminal, `there is no phase \`${badPhase}\``, `there is ${PHASES.join(", ")}`);
+  return { batch, context, phases: phases as readonly Phase[] };
+}
+
+/** The plan of a published simulator: its options need no file either. */
+function readPeerPlan(terminal: Terminal, options: SimulateOptions): PeerPlan | Exit {
+  const sizes = readSizes(terminal, options);
+  if (typeof sizes === "number") return sizes;
+  for (const name of ["dataflow", "trace", "chrome", "window"] as const)
+    if (options[name] !== undefined)
+      return usageError(terminal, `--${name} has no meaning with --depth peer`, "a published simulator has its own");
+  const weightBits = options.weightBits === undefined ? undefined : list(options.weightBits).map(Number);
+  if (weightBits?.some((bits) => !(bits >= 1 && bits <= 16)))
+    return usageError(terminal, "--weight-bits takes numbers from 1 to 16, comma-separated, such as 4.5");
+  return {
+    ...sizes,
+    preset: options.preset,
+    hardware: options.hw === undefined ? undefined : list(options.hw),
+    weightBits,
+    json: options.json === true,
+  };
+}
+
+/** The plan of a simulation cycle by cycle, as far as options say it. */
+function readPlan(terminal: Terminal, options: SimulateOptions): Plan | Exit {
+  const sizes = readSizes(terminal, options);
+  if (typeof sizes === "number") return sizes;
+  if (options.preset !== undefined) return usageError(terminal, "--preset goes with --depth peer");
   const weightBits = list(options.weightBits ?? "16").map(Number);
   if (weightBits.some((bits) => !(bits === 16 || (Number.isInteger(bits) && bits >= 2 && bits <= 8))))
     return usageError(terminal, "--weight-bits takes 16 or 2 to 8, comma-separated");
@@ -67,14 +101,7 @@ function readPlan(terminal: Terminal, options: SimulateOptions): Plan | Exit {
     return usageError(terminal, `there is no dataflow \`${dataflow}\``, `there is ${DATAFLOWS.join(", ")}`);
   const window = parseWindow(options.window);
   if (window === undefined) return usageError(terminal, WINDOW_USAGE, "for example --window 0:1000000");
-  return {
-    batch,
-    context,
-    window,
-    dataflow: dataflow as Dataflow | undefined,
-    phases: phases as readonly Phase[],
-    weightBits,
-  };
+  return { ...sizes, window, dataflow: dataflow as Dataflow | undefined, weightBits };
 }
 
 /** Machines by name or file; mistakes in files go to `diagnostics`, whose spans index `sources`. */
@@ -141,6 +168,15 @@ function runAll(
 }
 
 export async function run(terminal: Terminal, [path = ""]: readonly string[], options: SimulateOptions): Promise<Exit> {
+  const depth = options.depth ?? "cycle";
+  if (!(DEPTHS as readonly string[]).includes(depth))
+    return usageError(terminal, `there is no depth \`${depth}\``, `there is ${DEPTHS.join(", ")}`);
+  if (depth === "peer") {
+    const peer = readPeerPlan(terminal, options);
+    if (typeof peer === "number") return peer;
+    const { runPeer } = await import("./simulate-peer.ts");
+    return runPeer(terminal, path, peer);
+  }
   const plan = readPlan(terminal, options);
   if (typeof plan === "number") return plan;
   const text = readText(terminal, path);
