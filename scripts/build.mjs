@@ -1,12 +1,13 @@
-/** `npm run build`: the command and the library in dist/, as few files that carry their data, with types beside them. */
+/** `npm run build`: the command, the library and the page in dist/, as few files that carry their data, with types beside them. */
 import { spawnSync } from "node:child_process";
 import { chmodSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
+import { bundleWeb } from "./build-web.mjs";
 import { ROOT } from "./setup.mjs";
 
 /**
- * Bundles the command and the library into `folder`. The command carries its npm packages too, as one file is read much
+ * Bundles the command, the library and the page into `folder`. The command carries its npm packages too, as one file is read much
  * faster than hundreds; parts that only some commands use are files of their own. The library imports its packages.
  * @param {string} folder
  */
@@ -33,6 +34,7 @@ export async function bundle(folder) {
     platform: "browser",
     packages: "external",
   });
+  await bundleWeb(join(folder, "web"));
 }
 
 async function main() {

@@ -156,14 +156,21 @@ export const COMMANDS: readonly CommandSpec[] = [
   },
   {
     name: "view",
-    about: "say what a trace file holds and how to look at it",
-    arguments: [["<trace>", "a trace written by simulate"]],
+    about: "look at traces in the browser: units, stalls and their causes, cycle by cycle",
+    arguments: [["<trace...>", "Bitloom traces, Chrome trace JSON or Kanata logs"]],
     options: [
+      ["--html <file>", "write one page that shows the trace without a network"],
       ["--chrome <file>", "write a Bitloom trace as a Chrome trace, for Perfetto"],
       ["--window <from:to>", "cycles that the Chrome trace covers (default: all)"],
-      JSON_OPTION,
+      ["--info", "say what the trace holds, and serve nothing"],
+      ["--port <number>", "serve on this port (default: any that is free)"],
+      ["--json", "with --info, as one JSON document on stdout"],
     ],
-    examples: ["view out/llama-2-7b.decode.trace.json", "view decode.trace --chrome decode.json --window 0:1000000"],
+    examples: [
+      "view out/llama-2-7b.decode.trace",
+      "view decode.trace --html decode.html",
+      "view decode.trace --chrome decode.json --window 0:1000000",
+    ],
     load: () => import("./view.ts"),
   },
 ];

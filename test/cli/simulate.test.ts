@@ -62,8 +62,8 @@ describe("simulate", () => {
     expect(bitloom.run(args)).toMatchObject({ exit: 0, stderr: expect.stringContaining("bitloom view t.json") });
     const { traceEvents } = JSON.parse(readFileSync(at("t.json"), "utf8"));
     expect(traceEvents.length).toBeGreaterThan(50);
-    expect(bitloom.run(["view", "t.json"])).toMatchObject({ exit: 0 });
-    const seen = bitloom.run(["view", "t.trace", "--chrome", "u.json"]);
+    expect(bitloom.run(["view", "t.json", "--info"])).toMatchObject({ exit: 0 });
+    const seen = bitloom.run(["view", "t.trace", "--chrome", "u.json", "--info"]);
     expect([seen.exit, seen.stdout]).toEqual([0, expect.stringMatching(/Bitloom trace.*\n.*prefill on systolic-128/)]);
     expect(readFileSync(at("u.json"))).toEqual(readFileSync(at("t.json")));
   });

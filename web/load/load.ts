@@ -1,0 +1,62 @@
+/** From the bytes of any file that we know to a model: tells formats by their first bytes, and unpacks gzip. */
+import { MAX_FILE_BYTES, MAX_TEXT_BYTES } from "../limits.ts";
+import { type Loaded, refuse } from "../model.ts";
+import { readBitloom } from "./bitloom.ts";
+import { readChrome } from "./chrome.ts";
+import { readKanata } from "./kanata.ts";
+
+const startsWith = (bytes: Uint8Array, text: string): boolean =>
+  text.split("").every((c, i) => bytes[i] === c.charCodeAt(0));
+
+/** Unpacks gzip, and stops at `limit` bytes: a small file can hold a very long stream of zeros. */
+async function gunzip(bytes: Uint8Array, limit: number): Promise<Uint8Array | undefined> {
+  const stream = new Blob([bytes as Uint8Array<ArrayBuffer>]).stream().pipeThrough(new DecompressionStream("gzip"));
+  const reader = stream.getReader();
+  const chunks: Uint8Array[] = [];
+  let size = 0;
+  for (;;) {
+    const { done, value } = await reader.read();
+    if (done) break;
+    size += value.length;
+    if (size > limit) {
+      await reader.cancel();
+      return undefined;
+    }
+    chunks.push(value);
+  }
+  const whole = new Uint8Array(size);
+  let at = 0;
+  for (const chunk of chunks) {
+    whole.set(chunk, at);
+    at += chunk.length;
+  }
+  return whole;
+}
+
+/** Reads a file; never throws for what is in it. */
+export async function load(bytes: Uint8Array): Promise<Loaded> {
+  try {
+    if (bytes[0] === 0x1f && bytes[1] === 0x8b) {
+      const unpacked = await gunzip(bytes, MAX_FILE_BYTES);
+      return unpacked === undefined ? refuse("unpacked, it is larger than 2 GB") : read(unpacked);
+    }
+    return read(bytes);
+  } catch (error) {
+    return refuse(`it cannot be read: ${error instanceof Error ? error.message : String(error)}`);
+  }
+}
+
+function read(bytes: Uint8Array): Loaded {
+  if (bytes.length === 0) return refuse("it is empty");
+  if (startsWith(bytes, "BLTR")) return readBitloom(bytes);
+  const first = bytes.find((b) => b > 0x20 && b !== 0xef && b !== 0xbb && b !== 0xbf);
+  const isJson = first === 0x7b || first === 0x5b;
+  if (!isJson && !startsWith(bytes, "Kanata\t"))
+    return refuse("it is neither a Bitloom trace, nor Chrome trace JSON, nor a Kanata log");
+  if (bytes.length > MAX_TEXT_BYTES)
+    return refuse(
+      `it is ${Math.round(bytes.length / 2 ** 20)} MB of text; up to ${MAX_TEXT_BYTES / 2 ** 20} MB can be read`,
+    );
+  const text = new TextDecoder().decode(bytes);
+  return isJson ? readChrome(text) : readKanata(text);
+}

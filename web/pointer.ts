@@ -1,0 +1,107 @@
+/** What follows the pointer: the cursor line, the tip, the status line; and clicks and brushes on the canvas. */
+import { el, fill } from "./dom.ts";
+import { duration, exact, unitWord } from "./format.ts";
+import { connectInput } from "./input.ts";
+import { layerAt } from "./layout.ts";
+import { type SliceRef, sliceAt } from "./mix.ts";
+import { sliceTitle } from "./panels/details.ts";
+import { type ViewSpec, windowAround } from "./view-spec.ts";
+import { laneUnder, type Place, sliceUnder, timeAt, type Viewer } from "./viewer.ts";
+
+const SNAP_PIXELS = 6;
+
+/** The nearest border of a slice of the lane under the pointer, if it is near; else the nearest cycle. */
+function snap(viewer: Viewer, x: number, free: boolean): number {
+  const { model, spec, hover, stage } = viewer;
+  const whole = Math.min(model.cycles, Math.max(0, Math.round(timeAt(viewer, x))));
+  const lane = free || hover === undefined ? undefined : laneUnder(viewer, hover.y);
+  const slice = lane === undefined ? undefined : sliceAt(model, lane, Math.floor(timeAt(viewer, x)));
+  if (slice === undefined) return whole;
+  const near = (spec.to - spec.from) * (SNAP_PIXELS / Math.max(1, stage.canvas.clientWidth));
+  if (Math.abs(slice.start - whole) <= near) return slice.start;
+  return Math.abs(slice.end - whole) <= near ? slice.end : whole;
+}
+
+/** Connects pointer, wheel and touch; returns what tells d3 of views that others have set. */
+export function connectPointer(viewer: Viewer): (spec: ViewSpec) => void {
+  const { model, stage } = viewer;
+  stage.bands.addEventListener("click", (event) => {
+    const layer = layerAt(model, timeAt(viewer, event.offsetX));
+    if (layer !== undefined) viewer.update(windowAround(layer.start, layer.end, model.cycles), "push");
+  });
+  return connectInput(stage, {
+    cycles: model.cycles,
+    spec: () => viewer.spec,
+    setWindow: (from, to) => viewer.update({ from, to }),
+    hover: (place) => {
+      viewer.hover = place;
+      placeCursor(viewer);
+    },
+    click: (place) => {
+      const slice = sliceUnder(viewer, place);
+      viewer.update({ selected: slice && { lane: slice.lane, at: slice.start } });
+    },
+    doubleClick: (place) => {
+      const slice = sliceUnder(viewer, place);
+      if (slice !== undefined) viewer.update(windowAround(slice.start, slice.end, model.cycles), "push");
+    },
+    brush: (a, b, done, free) => {
+      const from = snap(viewer, Math.min(a, b), free);
+      const to = snap(viewer, Math.max(a, b), free);
+      if (to > from) viewer.update({ range: { from, to } });
+      else if (done) viewer.update({ range: undefined });
+    },
+    laneHeight: (change) => {
+      const row = viewer.shown?.rows.find((r) => r.kind === "lane");
+      viewer.update({ laneHeight: Math.min(120, Math.max(6, (row?.height ?? 20) + change)) });
+    },
+  });
+}
+
+/** Puts cursor, tip and status line where the pointer is; without one they say what the window is. */
+export function placeCursor(viewer: Viewer): void {
+  const { cursor, tip, canvas } = viewer.stage;
+  const place = viewer.hover;
+  const slice = place && sliceUnder(viewer, place);
+  cursor.hidden = place === undefined;
+  tip.hidden = slice === undefined;
+  const time = place && Math.floor(timeAt(viewer, place.x));
+  showStatus(viewer, time, slice);
+  if (place === undefined || time === undefined) return;
+  cursor.style.transform = `translateX(${canvas.offsetLeft + place.x}px)`;
+  cursor.firstElementChild!.textContent = exact(time);
+  cursor.classList.toggle("left", place.x > canvas.clientWidth - 90);
+  if (slice !== undefined) showTip(viewer, slice, place);
+}
+
+function showTip({ model, stage }: Viewer, slice: SliceRef, place: Place): void {
+  const cycles = slice.end - slice.start;
+  const time = duration(model, cycles);
+  const culprit = model.lanes[slice.culprit]?.name;
+  const length = `${exact(cycles)} ${unitWord(model, cycles)}${time === undefined || model.unit === "ns" ? "" : ` · ${time}`}`;
+  fill(
+    stage.tip,
+    el("b", {}, el("span", { class: `mark swatch-${slice.state}` }), sliceTitle(model, slice)),
+    el("span", {}, length),
+    ...(culprit === undefined ? [] : [el("span", {}, `culprit: ${culprit}`)]),
+  );
+  const box = stage.root.getBoundingClientRect();
+  const canvas = stage.canvas.getBoundingClientRect();
+  const left = canvas.left - box.left + place.x + 14;
+  const top = canvas.top - box.top + place.y + 18;
+  const x = Math.min(left, box.width - stage.tip.offsetWidth - 8);
+  const y = top + stage.tip.offsetHeight > box.height ? top - stage.tip.offsetHeight - 30 : top;
+  stage.tip.style.transform = `translate(${x}px, ${y}px)`;
+}
+
+function showStatus({ model, spec, shell }: Viewer, time: number | undefined, slice: SliceRef | undefined): void {
+  const span = spec.to - spec.from;
+  const length = model.unit === "ns" ? undefined : duration(model, span);
+  const size = span < 100 ? Math.round(span * 10) / 10 : Math.round(span);
+  const parts = [`window ${exact(size)} ${unitWord(model, span)}${length === undefined ? "" : ` · ${length}`}`];
+  const layer = time === undefined ? undefined : layerAt(model, time);
+  if (time !== undefined) parts.unshift(`${model.unit === "ns" ? "ns" : "cycle"} ${exact(time)}`);
+  if (layer !== undefined) parts.push(layer.name);
+  if (slice !== undefined) parts.push(model.lanes[slice.lane]!.name);
+  fill(shell.status, ...parts.map((p) => el("span", {}, p)));
+}
