@@ -41,8 +41,30 @@ export type Expression =
       readonly span: Span;
     }
   | { readonly kind: "sum"; readonly over: readonly Name[]; readonly body: Expression; readonly span: Span }
+  /** `{ let a = … let b = … value }`; `valueSpan` begins at the value's first token. */
+  | {
+      readonly kind: "block";
+      readonly lets: readonly Binding[];
+      readonly value: Expression;
+      readonly valueSpan: Span;
+      readonly span: Span;
+    }
   /** Where the parser could not read an expression; the mistake is already reported. */
   | { readonly kind: "missing"; readonly span: Span };
+
+/** `let name = value` inside a block. */
+export interface Binding {
+  readonly name: Name;
+  readonly value: Expression;
+  readonly span: Span;
+}
+
+/** A storage type or format by name, with arguments where it has parameters: `f16`, `int<4, 128>`. */
+export interface TypeRef {
+  readonly name: Name;
+  readonly args: readonly Expression[];
+  readonly span: Span;
+}
 
 export type Member =
   | { readonly kind: "block"; readonly size: Expression; readonly span: Span }
@@ -50,7 +72,7 @@ export type Member =
       readonly kind: "field";
       readonly scope: "block" | "row" | "tensor";
       readonly name: Name;
-      readonly type: Name;
+      readonly type: TypeRef;
       readonly count?: Expression;
       readonly offset?: Expression;
       readonly span: Span;
@@ -58,10 +80,11 @@ export type Member =
   | { readonly kind: "value"; readonly index?: Name; readonly value: Expression; readonly span: Span }
   | { readonly kind: "encode"; readonly rule: Name; readonly args: readonly Name[]; readonly span: Span };
 
-/** `x: f16[M, K]`; an extent is a number or a size's name. */
+/** `x: f16[M, K]`; an extent is a number or a size's name. `along`: the size of the axis that blocks lie along. */
 export interface TensorType {
-  readonly format: Name;
+  readonly format: TypeRef;
   readonly shape: readonly Expression[];
+  readonly along?: Name;
   readonly span: Span;
 }
 
@@ -98,7 +121,19 @@ interface ItemBase {
   readonly broken: boolean;
 }
 
-export type FormatItem = ItemBase & { readonly kind: "format"; readonly members: readonly Member[] };
+/** `format name<A, B> { … }`, or `format name = other<4>` where `alias` is given. */
+export type FormatItem = ItemBase & {
+  readonly kind: "format";
+  readonly parameters: readonly Name[];
+  readonly alias?: TypeRef;
+  readonly members: readonly Member[];
+};
+/** `fn name(a, b) = value`. */
+export type FnItem = ItemBase & {
+  readonly kind: "fn";
+  readonly parameters: readonly Name[];
+  readonly value: Expression;
+};
 export type CodebookItem = ItemBase & { readonly kind: "codebook"; readonly entries: readonly Expression[] };
 export type OpItem = ItemBase & {
   readonly kind: "op";
@@ -112,4 +147,4 @@ export type ScheduleItem = ItemBase & {
   readonly target: Name;
   readonly directives: readonly Directive[];
 };
-export type Item = FormatItem | CodebookItem | OpItem | ScheduleItem;
+export type Item = FormatItem | CodebookItem | FnItem | OpItem | ScheduleItem;

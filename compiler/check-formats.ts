@@ -2,9 +2,11 @@
 import type { Diagnostics, Note, Span } from "../ir/diagnostics.ts";
 import type { Encoder, Field, Format } from "../ir/format.ts";
 import { bitsOf, isFloat, isInt, isScalar, isSigned, type Scalar } from "../ir/scalar.ts";
-import type { CodebookItem, Expression, FormatItem, Member } from "./ast.ts";
+import type { CodebookItem, Expression, FnItem, FormatItem, Member, TypeRef } from "./ast.ts";
 import { contiguousLayout, MAX_RECORD_BITS, offsetAddresses, offsetLayout } from "./check-layouts.ts";
-import { type Codebook, constantEntries, ValueBuilder, type ValueScope } from "./check-values.ts";
+import { constantEntries } from "./check-tables.ts";
+import { type Codebook, ValueBuilder } from "./check-values.ts";
+import { wholeConstant } from "./constants.ts";
 import { didYouMean, report, warn } from "./report.ts";
 
 /** Most values in a block, elements in a field and entries in a codebook. */
@@ -14,8 +16,14 @@ type FieldMember = Member & { kind: "field" };
 
 /** Names a format may use beyond its own. */
 export interface FormatScope {
-  readonly codebook: ValueScope["codebook"];
+  readonly codebook: (name: string) => Codebook | "broken" | undefined;
   readonly codebookNames: () => readonly string[];
+  /** The function of a name as the place of the call sees it. */
+  readonly fn: (name: string, at: Span) => FnItem | undefined;
+  readonly fnNames: () => readonly string[];
+  /** The format of a field's type, reported where there is none. */
+  readonly format: (ref: TypeRef, diagnostics: Diagnostics) => Format | "broken";
+  readonly formatNames: () => readonly string[];
 }
 
 /** A whole number from `min` to `max` as written, or undefined after reporting. `what` begins the message. */
@@ -27,7 +35,8 @@ export function wholeNumber(
   diagnostics: Diagnostics,
 ): number | undefined {
   if (e.kind === "missing") return undefined;
-  if (e.kind === "number" && Number.isInteger(e.value) && e.value >= min && e.value <= max) return e.value;
+  const value = wholeConstant(e);
+  if (value !== undefined && value >= min && value <= max) return value;
   report(diagnostics, "limit/range", e.span, `${what} is a whole number from ${min} to ${max}`);
   return undefined;
 }
@@ -45,15 +54,21 @@ export function checkCodebook(item: CodebookItem, diagnostics: Diagnostics): Cod
   return { table: { name: item.name.text, type: "f32", values }, span: item.name.span };
 }
 
-/** Checks one declaration; undefined where a mistake was reported, so that uses of the format stay silent. */
-export function checkFormat(item: FormatItem, scope: FormatScope, diagnostics: Diagnostics): Format | undefined {
+/** Checks one declaration without parameters as the format `name`; undefined where a mistake was reported, so that uses of the format stay silent. */
+export function checkFormat(
+  item: FormatItem,
+  name: string,
+  scope: FormatScope,
+  diagnostics: Diagnostics,
+): Format | undefined {
   if (item.broken) return undefined;
   const before = diagnostics.list.filter((d) => d.severity === "error").length;
   const parts = membersOf(item, diagnostics);
   const block = blockOf(parts.block, diagnostics);
-  const fields = checkFields(item, parts.fields, diagnostics);
+  const fields = checkFields(item, parts.fields, scope, diagnostics);
   if (block === undefined || fields === undefined || parts.value === undefined) return undefined;
   const byName = new Map(fields.fields.map((f) => [f.name, f]));
+  const readings = new Map([...byName].map(([n, field]) => [n, { field, codec: fields.codecs.get(n) }]));
   const index = parts.value.index;
   if (index !== undefined && byName.has(index.text)) {
     const notes = [{ message: "the field", span: byName.get(index.text)!.span }];
@@ -61,7 +76,7 @@ export function checkFormat(item: FormatItem, scope: FormatScope, diagnostics: D
     return undefined;
   }
   const values = new ValueBuilder(
-    { format: item.name.text, block, fields: byName, ...(index === undefined ? {} : { index }), ...scope },
+    { name, block, fields: readings, ...(index === undefined ? {} : { index }), ...scope },
     diagnostics,
   );
   const value = values.number(parts.value.value);
@@ -70,7 +85,7 @@ export function checkFormat(item: FormatItem, scope: FormatScope, diagnostics: D
   warnUnused(item, fields.fields, values, diagnostics);
   if (diagnostics.list.filter((d) => d.severity === "error").length > before) return undefined;
   return {
-    name: item.name.text,
+    name,
     block,
     fields: fields.fields,
     tables: values.tables,
@@ -115,12 +130,15 @@ function blockOf(member: Parts["block"], diagnostics: Diagnostics): number | und
 
 interface CheckedFields {
   readonly fields: readonly Field[];
+  /** By field: the format that says what its stored code means. */
+  readonly codecs: ReadonlyMap<string, Format>;
   readonly recordBits: number;
 }
 
 function checkFields(
   item: FormatItem,
   members: readonly FieldMember[],
+  scope: FormatScope,
   diagnostics: Diagnostics,
 ): CheckedFields | undefined {
   if (members.length === 0) {
@@ -140,37 +158,44 @@ function checkFields(
       complete = false;
     }
     seen.set(text, span);
-    const field = placeField(member, placed, diagnostics);
+    const field = placeField(member, placed, scope, diagnostics);
     if (field === undefined) complete = false;
     else placed.push(field);
   }
   if (!complete || !checkOverlap(placed, diagnostics)) return undefined;
   const recordBits = endOf(placed);
-  return { fields: placed.map((p) => fieldOf(p, recordBits)), recordBits };
+  const codecs = new Map(placed.flatMap((p) => (p.codec === undefined ? [] : [[p.member.name.text, p.codec]])));
+  return { fields: placed.map((p) => fieldOf(p, recordBits)), codecs, recordBits };
 }
 
 /** A field with its place: contiguous from `start`, or the address of every bit. */
 interface Placed {
   readonly member: FieldMember;
   readonly type: Scalar;
+  readonly codec?: Format;
   readonly count: number;
   readonly start: number;
   readonly addresses?: readonly number[];
 }
 
-function placeField(member: FieldMember, before: readonly Placed[], diagnostics: Diagnostics): Placed | undefined {
-  const type = fieldType(member, diagnostics);
+function placeField(
+  member: FieldMember,
+  before: readonly Placed[],
+  scope: FormatScope,
+  diagnostics: Diagnostics,
+): Placed | undefined {
+  const stored = fieldType(member.type, scope, diagnostics);
   const count =
     member.count === undefined ? 1 : wholeNumber(member.count, 1, MAX_COUNT, "a field's length", diagnostics);
-  if (type === undefined || count === undefined) return undefined;
-  if (member.offset === undefined) return checkEnd({ member, type, count, start: endOf(before) }, diagnostics);
+  if (stored === undefined || count === undefined) return undefined;
+  if (member.offset === undefined) return checkEnd({ member, ...stored, count, start: endOf(before) }, diagnostics);
   if (member.scope !== "block") {
     const message = `\`@\` places a field inside its block's record, but \`${member.name.text}\` is one per ${member.scope}`;
     report(diagnostics, "format/offset-scope", member.offset.span, message);
     return undefined;
   }
-  const addresses = offsetAddresses(member.offset, count, bitsOf(type), diagnostics);
-  return addresses && { member, type, count, start: 0, addresses };
+  const addresses = offsetAddresses(member.offset, count, bitsOf(stored.type), diagnostics);
+  return addresses && { member, ...stored, count, start: 0, addresses };
 }
 
 function checkEnd(field: Placed, diagnostics: Diagnostics): Placed | undefined {
@@ -180,13 +205,40 @@ function checkEnd(field: Placed, diagnostics: Diagnostics): Placed | undefined {
   return undefined;
 }
 
-function fieldType(member: FieldMember, diagnostics: Diagnostics): Scalar | undefined {
-  const { text, span } = member.type;
+interface Stored {
+  readonly type: Scalar;
+  readonly codec?: Format;
+}
+
+/** `f16`, `u4`, `u<4>`, or a format of single values: how an element is stored, and what its code means. */
+function fieldType(ref: TypeRef, scope: FormatScope, diagnostics: Diagnostics): Stored | undefined {
+  const { text } = ref.name;
   if (text === "") return undefined;
-  if (isScalar(text) && text !== "bool" && text !== "f64" && bitsOf(text) <= 32) return text;
-  const close = didYouMean(text, span, ["f16", "bf16", "f32", "i4", "i8", "u4", "u8", "i2", "u2", "i3", "u3"]);
-  const notes = [{ message: "a field's type is `f16`, `bf16`, `f32`, `i1` … `i32` or `u1` … `u32`" }];
-  report(diagnostics, "name/unknown", span, `there is no storage type \`${text}\``, notes, close);
+  const [width] = ref.args;
+  if ((text === "i" || text === "u") && width !== undefined && ref.args.length === 1) {
+    const bits = wholeNumber(width, 1, 32, "a width in bits", diagnostics);
+    return bits === undefined ? undefined : { type: `${text}${bits}` };
+  }
+  if (isScalar(text) && text !== "bool" && text !== "f64" && bitsOf(text) <= 32 && ref.args.length === 0)
+    return { type: text };
+  const formats = scope.formatNames();
+  if (!formats.includes(text)) {
+    const types = ["f16", "bf16", "f32", "i4", "i8", "u4", "u8", "i2", "u2", "i3", "u3"];
+    const close = didYouMean(text, ref.name.span, [...types, ...formats]);
+    const notes = [
+      { message: "a field's type is `f16`, `bf16`, `f32`, `i1` … `i32`, `u1` … `u32` or a format of single values" },
+    ];
+    report(diagnostics, "name/unknown", ref.name.span, `there is no storage type \`${text}\``, notes, close);
+    return undefined;
+  }
+  const codec = scope.format(ref, diagnostics);
+  if (codec === "broken") return undefined;
+  const [only, second] = codec.fields;
+  if (codec.block === 1 && only?.scope === "block" && only.count === 1 && second === undefined)
+    return { type: only.type, codec };
+  const notes = [{ message: `\`${codec.name}\` is declared here`, span: codec.span }];
+  const message = "the format of a field's elements stores one value as one number, without a block or scales";
+  report(diagnostics, "format/field-type", ref.span, message, notes);
   return undefined;
 }
 
@@ -303,7 +355,7 @@ function checkEncoder(
     ]);
   const { builder } = values;
   const at = block === 1 ? builder.constant(0) : values.element();
-  const [s, q] = [values.fieldNumber(scale, builder.constant(0)), values.fieldNumber(code, at)];
+  const [s, q] = [values.fieldNumber({ field: scale }, builder.constant(0)), values.fieldNumber({ field: code }, at)];
   const index = block === 1 ? "" : "[i]";
   if (builder.op("mul", s, q) !== value && builder.op("mul", q, s) !== value)
     return fail(member.span, `\`absmax\` needs the value \`${scale.name} * ${code.name}${index}\``, [

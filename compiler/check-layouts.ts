@@ -1,7 +1,9 @@
 /** Bit offsets: from the expression behind `@` to the layout of a field inside its block's record. */
 import { type Diagnostics, internal } from "../ir/diagnostics.ts";
 import { ADDRESS, BIT, type Layout, type Term } from "../ir/layout.ts";
-import type { Expression } from "./ast.ts";
+import type { BinaryOperator, Expression } from "./ast.ts";
+import { applyInteger, evaluateInteger } from "./constants.ts";
+import { OPERATORS } from "./functions.ts";
 import { didYouMean, report } from "./report.ts";
 
 /** A record may not reach further than this many bits. */
@@ -55,7 +57,7 @@ export function offsetAddresses(
   const addresses: number[] = [];
   for (let i = 0; i < count; i++) {
     for (let bit = 0; bit < bits; bit++) {
-      const at = evaluate(offset, i, bit);
+      const at = evaluateInteger(offset, (name) => (name === "i" ? i : bit));
       const address = placesBits ? at : at + bit;
       if (!Number.isInteger(address) || address < 0 || address >= MAX_RECORD_BITS) {
         const where = `element ${i}${placesBits ? `, bit ${bit}` : ""}`;
@@ -71,7 +73,10 @@ export function offsetAddresses(
   return addresses;
 }
 
-/** The layout with these addresses: strided where the offset is a sum of scaled quotients and remainders, else a table. */
+/**
+ * The layout with these addresses: strided where the offset is a sum of scaled quotients and remainders, or where every
+ * binary digit of the element and of the bit adds a part of its own; else a table.
+ */
 export function offsetLayout(
   offset: Expression,
   addresses: readonly number[],
@@ -82,89 +87,93 @@ export function offsetLayout(
   const from = { i: count, [BIT]: bits };
   const extents: Readonly<Record<string, number>> = { i: count, bit: bits };
   const found = affineOf(offset, extents);
-  if (found === undefined) return { kind: "table", from, to: { [ADDRESS]: recordBits }, map: addresses };
+  if (found === undefined) {
+    const digits = digitTerms(addresses, count, bits);
+    if (digits !== undefined) return strided(from, digits, recordBits);
+    return { kind: "table", from, to: { [ADDRESS]: recordBits }, map: addresses };
+  }
   const own = mentionsBit(offset) ? [] : [{ from: BIT, div: 1, size: bits, stride: 1, extent: bits }];
   return strided(from, { base: found.base, terms: [...found.terms, ...own] }, recordBits);
 }
 
-function checkOffset(e: Expression, diagnostics: Diagnostics): boolean {
+/** The addresses as a sum of one part for each binary digit, where they are one. */
+function digitTerms(addresses: readonly number[], count: number, bits: number): Affine | undefined {
+  const base = addresses[0]!;
+  const digits = (from: string, extent: number, step: number): AffineTerm[] => {
+    const terms: AffineTerm[] = [];
+    for (let div = 1; div < extent; div *= 2) {
+      const stride = addresses[div * step]! - base;
+      const last = terms.at(-1);
+      if (last !== undefined && last.stride * last.size === stride)
+        terms.splice(-1, 1, { ...last, size: last.size * 2 });
+      else terms.push({ from, div, size: 2, stride, extent });
+    }
+    return terms;
+  };
+  const [elements, inside] = [digits("i", count, bits), digits(BIT, bits, 1)];
+  const part = (terms: readonly AffineTerm[], x: number): number =>
+    terms.reduce((sum, t) => sum + t.stride * (Math.floor(x / t.div) % t.size), 0);
+  const parts = Array.from({ length: bits }, (_, bit) => part(inside, bit));
+  const fits = Array.from({ length: count }, (_, i) => base + part(elements, i)).every((start, i) =>
+    parts.every((add, bit) => addresses[i * bits + bit] === start + add),
+  );
+  return fits ? { base, terms: [...elements, ...inside] } : undefined;
+}
+
+/** What an offset's expression yields; undefined after reporting. */
+function offsetKind(e: Expression, diagnostics: Diagnostics): "integer" | "condition" | undefined {
   switch (e.kind) {
     case "number": {
-      if (/^(\d+|0x[\da-f]+|0b[01]+)$/i.test(e.text) && e.value < 2 ** 31) return true;
+      if (/^(\d+|0x[\da-f]+|0b[01]+)$/i.test(e.text) && e.value < 2 ** 31) return "integer";
       report(diagnostics, "format/offset", e.span, "a bit offset is made of integers");
-      return false;
+      return undefined;
     }
     case "name": {
-      if (e.name === "i" || e.name === "bit") return true;
+      if (e.name === "i" || e.name === "bit") return "integer";
       const notes = [{ message: "an offset may use `i`, the element, and `bit`, the bit inside the element" }];
       const fix = didYouMean(e.name, e.span, ["i", "bit"]);
       report(diagnostics, "name/unknown", e.span, `\`${e.name}\` is not known in a bit offset`, notes, fix);
-      return false;
+      return undefined;
     }
     case "negate":
-      return checkOffset(e.of, diagnostics);
+      return checkOffset(e.of, diagnostics) ? "integer" : undefined;
     case "binary": {
-      if (["+", "-", "*", "/", "%", "<<", ">>", "&", "|", "^"].includes(e.operator))
-        return checkOffset(e.left, diagnostics) && checkOffset(e.right, diagnostics);
-      report(diagnostics, "format/offset", e.operatorSpan, `\`${e.operator}\` has no meaning in a bit offset`);
-      return false;
+      const [left, right] = [offsetKind(e.left, diagnostics), offsetKind(e.right, diagnostics)];
+      if (left === undefined || right === undefined) return undefined;
+      const { op, on } = OPERATORS[e.operator];
+      const logical = left === "condition" && right === "condition" && (op === "and" || op === "or");
+      if (logical) return "condition";
+      if (left === "integer" && right === "integer") return on === "compare" ? "condition" : "integer";
+      report(diagnostics, "format/offset", e.operatorSpan, `\`${e.operator}\` does not take a condition here`);
+      return undefined;
+    }
+    case "conditional": {
+      const condition = offsetKind(e.condition, diagnostics);
+      const cases = [checkOffset(e.yes, diagnostics), checkOffset(e.no, diagnostics)];
+      if (condition === "integer") report(diagnostics, "format/offset", e.condition.span, "a condition is needed here");
+      return condition === "condition" && cases[0] && cases[1] ? "integer" : undefined;
     }
     case "missing":
-      return false;
+      return undefined;
     default: {
       const notes = [{ message: "offsets are integer arithmetic over `i`, `bit` and numbers" }];
       report(diagnostics, "format/offset", e.span, "this has no meaning in a bit offset", notes);
-      return false;
+      return undefined;
     }
   }
+}
+
+function checkOffset(e: Expression, diagnostics: Diagnostics): boolean {
+  const kind = offsetKind(e, diagnostics);
+  if (kind === "condition") report(diagnostics, "format/offset", e.span, "a bit offset is an integer, not a condition");
+  return kind === "integer";
 }
 
 function mentionsBit(e: Expression): boolean {
   if (e.kind === "name") return e.name === "bit";
   if (e.kind === "negate") return mentionsBit(e.of);
+  if (e.kind === "conditional") return mentionsBit(e.condition) || mentionsBit(e.yes) || mentionsBit(e.no);
   return e.kind === "binary" && (mentionsBit(e.left) || mentionsBit(e.right));
-}
-
-function evaluate(e: Expression, i: number, bit: number): number {
-  switch (e.kind) {
-    case "number":
-      return e.value;
-    case "name":
-      return e.name === "i" ? i : bit;
-    case "negate":
-      return -evaluate(e.of, i, bit);
-    case "binary":
-      return applyInteger(e.operator, evaluate(e.left, i, bit), evaluate(e.right, i, bit));
-    default:
-      return internal(`${e.kind} in a checked bit offset`);
-  }
-}
-
-function applyInteger(operator: string, a: number, b: number): number {
-  switch (operator) {
-    case "+":
-      return a + b;
-    case "-":
-      return a - b;
-    case "*":
-      return a * b;
-    case "/":
-      return b === 0 ? Number.NaN : Math.trunc(a / b);
-    case "%":
-      return b === 0 ? Number.NaN : a % b;
-    case "<<":
-      return a << b;
-    case ">>":
-      return a >> b;
-    case "&":
-      return a & b;
-    case "|":
-      return a | b;
-    case "^":
-      return a ^ b;
-    default:
-      return internal(`operator ${operator} in a checked bit offset`);
-  }
 }
 
 function affineOf(e: Expression, extents: Readonly<Record<string, number>>): Affine | undefined {
@@ -188,7 +197,7 @@ function scaled(a: Affine | undefined, factor: number): Affine | undefined {
   return a && { base: a.base * factor, terms: a.terms.map((t) => ({ ...t, stride: t.stride * factor })) };
 }
 
-function affineBinary(operator: string, a: Affine | undefined, b: Affine | undefined): Affine | undefined {
+function affineBinary(operator: BinaryOperator, a: Affine | undefined, b: Affine | undefined): Affine | undefined {
   if (a === undefined || b === undefined) return undefined;
   const constant = b.terms.length === 0 ? b.base : undefined;
   const powerOfTwo = constant !== undefined && constant >= 0 && constant < 31 ? 2 ** constant : undefined;

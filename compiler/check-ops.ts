@@ -2,10 +2,10 @@
 import type { Diagnostics, Note, Span } from "../ir/diagnostics.ts";
 import { type Format, isPlain } from "../ir/format.ts";
 import { isFloat } from "../ir/scalar.ts";
-import type { Expression, Name, OpItem, Statement, TensorType } from "./ast.ts";
+import type { Expression, Name, OpItem, Statement, TensorType, TypeRef } from "./ast.ts";
 import { wholeNumber } from "./check-formats.ts";
 import { IndexScope } from "./check-indices.ts";
-import { TermBuilder } from "./check-terms.ts";
+import { type FunctionNames, TermBuilder } from "./check-terms.ts";
 import type { Code } from "./explain.ts";
 import type { CheckedOp, CheckedStatement, Extent, Operand } from "./module.ts";
 import { didYouMean, report, warn } from "./report.ts";
@@ -19,21 +19,21 @@ export interface KnownTensor {
   readonly span: Span;
 }
 
-/** Looks formats up by name: undefined = unknown name, "broken" = declared, but a mistake in it is already reported. */
-export interface FormatTable {
-  readonly find: (name: string) => Format | "broken" | undefined;
-  readonly names: () => readonly string[];
+/** The names of formats and functions that an operator may use. */
+export interface OpNames extends FunctionNames {
+  /** "broken": there is no such format, or there is a mistake in it; either is already reported. */
+  format(ref: TypeRef): Format | "broken";
 }
 
 /** Checks one operator; undefined where a mistake was reported. */
-export function checkOp(item: OpItem, formats: FormatTable, diagnostics: Diagnostics): CheckedOp | undefined {
+export function checkOp(item: OpItem, names: OpNames, diagnostics: Diagnostics): CheckedOp | undefined {
   if (item.broken) return undefined;
-  return new OpChecker(item, formats, diagnostics).check();
+  return new OpChecker(item, names, diagnostics).check();
 }
 
 class OpChecker {
   readonly #item: OpItem;
-  readonly #formats: FormatTable;
+  readonly #names: OpNames;
   readonly #diagnostics: Diagnostics;
   readonly #sizes = new Map<string, Span>();
   readonly #tensors = new Map<string, KnownTensor>();
@@ -41,9 +41,9 @@ class OpChecker {
   readonly #indices: IndexScope;
   #failed = false;
 
-  constructor(item: OpItem, formats: FormatTable, diagnostics: Diagnostics) {
+  constructor(item: OpItem, names: OpNames, diagnostics: Diagnostics) {
     this.#item = item;
-    this.#formats = formats;
+    this.#names = names;
     this.#diagnostics = diagnostics;
     this.#indices = new IndexScope(diagnostics);
   }
@@ -106,15 +106,10 @@ class OpChecker {
     this.#tensors.set(name.text, { shape, span: name.span });
   }
 
-  #format(name: Name): Format | undefined {
-    const format = this.#formats.find(name.text);
-    if (format !== undefined && format !== "broken") return format;
+  #format(ref: TypeRef): Format | undefined {
+    const format = this.#names.format(ref);
+    if (format !== "broken") return format;
     this.#failed = true;
-    if (format === undefined && name.text !== "") {
-      const fix = didYouMean(name.text, name.span, this.#formats.names());
-      const notes = [{ message: "`bitloom formats` lists those of the standard library" }];
-      report(this.#diagnostics, "name/unknown-format", name.span, `there is no format \`${name.text}\``, notes, fix);
-    }
     return undefined;
   }
 
@@ -122,14 +117,33 @@ class OpChecker {
     const format = this.#format(type.format);
     const shape = type.shape.map((extent) => this.#extent(extent));
     if (format === undefined || !shape.every((e): e is Extent => e !== undefined)) return undefined;
-    const last = shape[shape.length - 1];
-    if (typeof last === "number" && last % format.block !== 0) {
-      const where = type.shape[shape.length - 1]!.span;
-      return this.#error("shape/block", where, `${last} is not a multiple of the block of \`${format.name}\``, [
-        { message: `the block is ${format.block} values along the last axis`, span: format.span },
+    const along = type.along === undefined ? shape.length - 1 : this.#along(type.along, type.shape);
+    if (along === undefined) return undefined;
+    const length = shape[along];
+    if (typeof length === "number" && length % format.block !== 0) {
+      const where = type.shape[along]!.span;
+      const axis = type.along === undefined ? "the last axis" : `\`${type.along.text}\``;
+      return this.#error("shape/block", where, `${length} is not a multiple of the block of \`${format.name}\``, [
+        { message: `the block is ${format.block} values along ${axis}`, span: format.span },
       ]);
     }
-    return { name, format: type.format.text, shape, formatSpan: type.format.span, span };
+    return { name, format: format.name, shape, along, formatSpan: type.format.span, span };
+  }
+
+  /** Which axis `along` names. */
+  #along(name: Name, shape: readonly Expression[]): number | undefined {
+    const found = shape.flatMap((e, n) => (e.kind === "name" && e.name === name.text ? [n] : []));
+    if (found.length === 1) return found[0];
+    if (name.text === "") return undefined;
+    const named = shape.flatMap((e) => (e.kind === "name" ? [e.name] : []));
+    const message =
+      found.length === 0
+        ? `\`${name.text}\` is no axis of this tensor`
+        : `\`${name.text}\` is the extent of ${found.length} axes of this tensor`;
+    this.#failed = true;
+    const notes = [{ message: "`along` names the size of the axis that the format's blocks lie along" }];
+    report(this.#diagnostics, "shape/along", name.span, message, notes, didYouMean(name.text, name.span, named));
+    return undefined;
   }
 
   #extent(e: Expression): Extent | undefined {
@@ -152,8 +166,8 @@ class OpChecker {
 
   #resultType(type: TensorType): Operand | undefined {
     const operand = this.#operand("", type, type.span);
-    const format = operand === undefined ? undefined : this.#formats.find(operand.format);
-    if (operand === undefined || format === undefined || format === "broken") return undefined;
+    const format = operand && this.#format(type.format);
+    if (operand === undefined || format === undefined) return undefined;
     if (isPlain(format) && isFloat(format.fields[0]!.type)) return operand;
     const message = `a result is stored as \`f16\`, \`bf16\` or \`f32\`, not as \`${operand.format}\``;
     return this.#error("type/result", type.format.span, message);
@@ -182,7 +196,7 @@ class OpChecker {
     indices.forEach((index, n) => {
       this.#indices.declare(index, result?.shape[n], this.#item.result.shape[n]?.span);
     });
-    const terms = new TermBuilder(this.#tensors, this.#used, this.#indices, this.#diagnostics);
+    const terms = new TermBuilder(this.#tensors, this.#used, this.#indices, this.#names, this.#diagnostics);
     const value = terms.number(s.value);
     const shape = this.#indices.shapeOf(indices);
     if (!this.#indices.leave(value !== undefined)) this.#failed = true;
@@ -227,7 +241,7 @@ class OpChecker {
       const fix = didYouMean(source.name, source.span, this.#tensors.keys());
       report(this.#diagnostics, "name/unknown", source.span, `there is no tensor \`${source.name}\``, [], fix);
     } else this.#used.add(source.name);
-    const format = this.#format({ text: target.name, span: target.span });
+    const format = this.#format({ name: { text: target.name, span: target.span }, args: [], span: target.span });
     if (format === undefined || tensor === undefined) return undefined;
     if (format.encoder === undefined)
       return this.#error("format/no-encoder", target.span, `format \`${format.name}\` does not say how to encode`, [
@@ -241,7 +255,7 @@ class OpChecker {
         `the last axis of \`${source.name}\` has ${last} values, not a multiple of ${format.block}`,
         [{ message: `the block of \`${format.name}\``, span: format.span }],
       );
-    return { from: source.name, format: target.name, shape: tensor.shape };
+    return { from: source.name, format: format.name, shape: tensor.shape };
   }
 
   #noResult(last: Statement | undefined): void {

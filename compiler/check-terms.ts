@@ -1,11 +1,10 @@
 /** Expressions of operator bodies: from the tree to resolved terms. */
-import type { Diagnostics, Note, Span } from "../ir/diagnostics.ts";
-import type { Expression, Name } from "./ast.ts";
+import { Diagnostics, type Note, type Span } from "../ir/diagnostics.ts";
+import type { Expression, FnItem, Name } from "./ast.ts";
 import type { IndexScope } from "./check-indices.ts";
 import type { KnownTensor } from "./check-ops.ts";
-import { checkArity } from "./check-values.ts";
 import type { Code } from "./explain.ts";
-import { FUNCTIONS, functionNamed, OPERATORS } from "./functions.ts";
+import { checkArity, encodingNamed, FUNCTIONS, functionNamed, OPERATORS } from "./functions.ts";
 import type { Index, Term } from "./module.ts";
 import { didYouMean, report } from "./report.ts";
 
@@ -14,22 +13,38 @@ interface Typed {
   readonly condition: boolean;
 }
 
+/** The names of functions, as the place of a call sees them. */
+export interface FunctionNames {
+  fn(name: string, at: Span): FnItem | undefined;
+  fnNames(from: Span): readonly string[];
+}
+
+/** Most nodes of one term, counted as a tree: functions that use a parameter twice double it. */
+const MAX_NODES = 65_536;
+
 /** Builds the term of one statement; every mistake is reported and yields `undefined`. */
 export class TermBuilder {
   readonly #tensors: ReadonlyMap<string, KnownTensor>;
   readonly #used: Set<string>;
   readonly #indices: IndexScope;
-  readonly #diagnostics: Diagnostics;
+  readonly #names: FunctionNames;
+  #diagnostics: Diagnostics;
+  /** Inside a function: its parameters and what `let` names. */
+  #locals: Map<string, Typed> | undefined;
+  readonly #callers: FnItem[] = [];
+  readonly #sizes = new Map<Term, number>();
 
   constructor(
     tensors: ReadonlyMap<string, KnownTensor>,
     used: Set<string>,
     indices: IndexScope,
+    names: FunctionNames,
     diagnostics: Diagnostics,
   ) {
     this.#tensors = tensors;
     this.#used = used;
     this.#indices = indices;
+    this.#names = names;
     this.#diagnostics = diagnostics;
   }
 
@@ -70,14 +85,25 @@ export class TermBuilder {
         return this.#bareName(e.name, e.span);
       case "list":
         return this.#error("type/mismatch", e.span, "tables belong into formats; an operator works on tensors");
+      case "block": {
+        for (const { name, value } of e.lets) {
+          const typed = this.#term(value);
+          if (typed === undefined) return undefined;
+          this.#locals?.set(name.text, typed);
+        }
+        return this.#term(e.value);
+      }
       case "hole":
       case "missing":
         return undefined;
     }
   }
 
-  #bareName(name: string, span: Span): undefined {
+  #bareName(name: string, span: Span): Typed | undefined {
     if (name === "") return undefined;
+    const local = this.#locals?.get(name);
+    if (local !== undefined) return local;
+    if (this.#locals !== undefined) return this.#unknown(name, span);
     const tensor = this.#tensors.get(name);
     if (tensor === undefined) return this.#unknown(name, span);
     const notes = [{ message: `\`${name}\` is declared here`, span: tensor.span }];
@@ -85,8 +111,13 @@ export class TermBuilder {
   }
 
   #unknown(name: string, span: Span): undefined {
-    const fix = didYouMean(name, span, this.#tensors.keys());
-    report(this.#diagnostics, "name/unknown", span, `there is no tensor \`${name}\``, [], fix);
+    const inside = this.#callers.at(-1);
+    const fix = didYouMean(name, span, this.#locals?.keys() ?? this.#tensors.keys());
+    const message =
+      inside === undefined
+        ? `there is no tensor \`${name}\``
+        : `\`${name}\` is not known in function \`${inside.name.text}\``;
+    report(this.#diagnostics, "name/unknown", span, message, [], fix);
   }
 
   #access(e: Expression & { kind: "index" }): Typed | undefined {
@@ -95,7 +126,7 @@ export class TermBuilder {
         ? undefined
         : this.#error("type/mismatch", e.base.span, "only tensors have indices here");
     const name = e.base.name;
-    const tensor = this.#tensors.get(name);
+    const tensor = this.#locals === undefined ? this.#tensors.get(name) : undefined;
     if (tensor === undefined) return name === "" ? undefined : this.#unknown(name, e.base.span);
     this.#used.add(name);
     // A tensor whose declaration was wrong has no shape; its uses cannot be judged.
@@ -150,9 +181,19 @@ export class TermBuilder {
       return this.#error("op/quantize", callee.span, "`quantize` stands alone in a `let`", [
         { message: "write `let xq = quantize(x, i8_row)`, then use `xq[…]`" },
       ]);
+    const fn = this.#names.fn(callee.text, callee.span);
+    if (fn !== undefined) return this.#inline(fn, callee, args);
+    if (encodingNamed(callee.text) !== undefined)
+      return this.#error(
+        "type/mismatch",
+        callee.span,
+        `\`${callee.text}\` works on integers; an operator's values are real numbers`,
+        [{ message: "bits are the business of formats" }],
+      );
     const row = functionNamed(callee.text);
     if (row === undefined) {
-      const fix = didYouMean(callee.text, callee.span, Object.keys(FUNCTIONS));
+      const known = [...Object.keys(FUNCTIONS), ...this.#names.fnNames(callee.span)];
+      const fix = didYouMean(callee.text, callee.span, known);
       report(this.#diagnostics, "name/unknown", callee.span, `there is no function \`${callee.text}\``, [], fix);
       return undefined;
     }
@@ -166,6 +207,42 @@ export class TermBuilder {
         ? ({ kind: "apply", op: row.op, args: terms, span } as const)
         : terms.reduce((a, b): Term => ({ kind: "apply", op: row.op, args: [a, b], span }));
     return { term, condition: false };
+  }
+
+  /** A call of a declared function: its body with the arguments for its parameters. */
+  #inline(fn: FnItem, callee: Name, args: readonly Expression[]): Typed | undefined {
+    const values = args.map((arg) => this.#term(arg));
+    if (fn.broken || !values.every((v): v is Typed => v !== undefined)) return undefined;
+    const declared = { message: "declared here", span: fn.name.span };
+    if (args.length !== fn.parameters.length) {
+      const wanted = fn.parameters.length;
+      const message = `\`${callee.text}\` takes ${wanted} ${wanted === 1 ? "argument" : "arguments"}, not ${args.length}`;
+      return this.#error("type/arguments", callee.span, message, [declared]);
+    }
+    if (this.#callers.includes(fn))
+      return this.#error("name/cycle", callee.span, `function \`${callee.text}\` calls itself`, [declared]);
+    const outer = { locals: this.#locals, diagnostics: this.#diagnostics };
+    this.#locals = new Map(fn.parameters.map((p, n) => [p.text, values[n]!]));
+    this.#diagnostics = new Diagnostics();
+    this.#callers.push(fn);
+    const result = this.#term(fn.value);
+    this.#callers.pop();
+    const note = { message: `\`${callee.text}\` is called here`, span: callee.span };
+    for (const d of this.#diagnostics.list) outer.diagnostics.add({ ...d, notes: [...d.notes, note] });
+    this.#locals = outer.locals;
+    this.#diagnostics = outer.diagnostics;
+    if (result !== undefined && this.#sizeOf(result.term) > MAX_NODES)
+      return this.#error("limit/expression", callee.span, `this call makes more than ${MAX_NODES} operations`);
+    return result;
+  }
+
+  #sizeOf(term: Term): number {
+    const known = this.#sizes.get(term);
+    if (known !== undefined) return known;
+    const parts = term.kind === "apply" ? term.args : term.kind === "sum" ? [term.body] : [];
+    const size = parts.reduce((n, part) => n + this.#sizeOf(part), 1);
+    this.#sizes.set(term, size);
+    return size;
   }
 
   #sum(over: readonly Name[], body: Expression, span: Span): Typed | undefined {

@@ -1,12 +1,15 @@
 /** Value expressions of formats: from the tree to the IR's expressions, with types and known ranges. */
-import type { Diagnostics, Note, Span } from "../ir/diagnostics.ts";
-import { ExprBuilder, type ExprId, operands, type Range, type Table } from "../ir/expr.ts";
-import type { Field, FieldUse } from "../ir/format.ts";
+import { Diagnostics, type Note, type Span } from "../ir/diagnostics.ts";
+import { ExprBuilder, type ExprId, type Range, type Table } from "../ir/expr.ts";
+import type { Field, FieldUse, Format } from "../ir/format.ts";
 import { isFloat, isInt, rangeOf } from "../ir/scalar.ts";
-import type { Expression, Name } from "./ast.ts";
+import type { Expression, FnItem, Name } from "./ast.ts";
+import { bitRange, magnitude, runs } from "./check-ranges.ts";
+import { constantEntries } from "./check-tables.ts";
+import { encodedBy, powerOfTwo } from "./encodings.ts";
 import type { Code } from "./explain.ts";
-import { FUNCTIONS, functionNamed, OPERATORS } from "./functions.ts";
-import { didYouMean, report } from "./report.ts";
+import { checkArity, ENCODINGS, encodingNamed, FUNCTIONS, functionNamed, OPERATORS } from "./functions.ts";
+import { didYouMean, report, warn } from "./report.ts";
 
 /** Integers compute as i32, numbers as f32, conditions as bool. */
 type ValueType = "i32" | "f32" | "bool";
@@ -22,16 +25,35 @@ export interface Codebook {
   readonly span: Span;
 }
 
+/** A field as values read it: `codec` is the format that says what its stored code means. */
+export interface ValueField {
+  readonly field: Field;
+  readonly codec?: Format | undefined;
+}
+
 export interface ValueScope {
-  readonly format: string;
+  /** The format's name. */
+  readonly name: string;
   readonly block: number;
-  readonly fields: ReadonlyMap<string, Field>;
+  readonly fields: ReadonlyMap<string, ValueField>;
   /** The variable of `value(i)`. */
   readonly index?: Name;
   /** undefined = unknown name, "broken" = declared, but a mistake in it is already reported. */
   readonly codebook: (name: string) => Codebook | "broken" | undefined;
   readonly codebookNames: () => readonly string[];
+  /** The function of a name as the place of the call sees it. */
+  readonly fn: (name: string, at: Span) => FnItem | undefined;
+  readonly fnNames: () => readonly string[];
 }
+
+/** The names of a body: what `let` and parameters say, and the function whose body it is. */
+interface Frame {
+  readonly locals: Map<string, Typed>;
+  readonly fn?: FnItem;
+}
+
+/** Most calls of functions in one format's value: functions that call functions stay cheap. */
+const MAX_CALLS = 10_000;
 
 const TYPE_WORDS: Readonly<Record<ValueType, string>> = { i32: "an integer", f32: "a number", bool: "a condition" };
 
@@ -41,7 +63,12 @@ export class ValueBuilder {
   readonly uses: FieldUse[] = [];
   readonly tables: Table[] = [];
   readonly #scope: ValueScope;
-  readonly #diagnostics: Diagnostics;
+  #diagnostics: Diagnostics;
+  #frame: Frame = { locals: new Map() };
+  readonly #callers: FnItem[] = [];
+  /** Results by function and arguments: equal calls are made once. */
+  readonly #results = new Map<FnItem, Map<string, Typed | undefined>>();
+  #calls = 0;
 
   constructor(scope: ValueScope, diagnostics: Diagnostics) {
     this.#scope = scope;
@@ -57,7 +84,7 @@ export class ValueBuilder {
   }
 
   /** The element of a field at a constant or symbolic index, as a number. */
-  fieldNumber(field: Field, index: ExprId): ExprId {
+  fieldNumber(field: ValueField, index: ExprId): ExprId {
     return this.#float(this.#use(field, index));
   }
 
@@ -104,10 +131,34 @@ export class ValueBuilder {
         return this.#error("format/indexing", e.span, "a table is used with an index: `[3, -3, 6, -6][special]`");
       case "sum":
         return this.#error("format/sum", e.span, "a format's value has no sums: it is one number's meaning");
+      case "block":
+        return this.#block(e);
       case "hole":
       case "missing":
         return undefined;
     }
+  }
+
+  #block(e: Expression & { kind: "block" }): Typed | undefined {
+    const { locals } = this.#frame;
+    const used = namesIn(e);
+    for (const { name, value } of e.lets) {
+      const typed = this.#value(value);
+      const earlier = this.#declared(name.text);
+      if (earlier !== undefined)
+        return this.#error("name/duplicate", name.span, `\`${name.text}\` is already ${earlier}`);
+      if (typed === undefined) return undefined;
+      locals.set(name.text, typed);
+      if (!used.has(name.text)) warn(this.#diagnostics, "name/unused", name.span, `\`${name.text}\` is never used`);
+    }
+    return this.#value(e.value);
+  }
+
+  #declared(name: string): string | undefined {
+    if (this.#frame.locals.has(name)) return "a name here";
+    if (this.#frame.fn !== undefined) return undefined;
+    if (name === this.#scope.index?.text) return "the element's index";
+    return this.#scope.fields.has(name) ? "a field" : undefined;
   }
 
   #literal(value: number, text: string, span: Span): Typed | undefined {
@@ -122,10 +173,13 @@ export class ValueBuilder {
 
   #name(name: string, span: Span): Typed | undefined {
     if (name === "") return undefined;
-    if (name === this.#scope.index?.text) return { id: this.element(), type: "i32" };
-    const field = this.#scope.fields.get(name);
-    if (field !== undefined) {
-      if (field.count === 1) return this.#use(field, this.builder.constant(0));
+    const local = this.#frame.locals.get(name);
+    if (local !== undefined) return local;
+    if (this.#frame.fn === undefined && name === this.#scope.index?.text) return { id: this.element(), type: "i32" };
+    const known = this.#field(name);
+    if (known !== undefined) {
+      const { field } = known;
+      if (field.count === 1) return this.#use(known, this.builder.constant(0));
       const hint = this.#scope.index?.text ?? "i";
       const notes = [{ message: `\`${name}\` is declared here with ${field.count} elements`, span: field.span }];
       return this.#error("format/indexing", span, `\`${name}\` needs an index: \`${name}[${hint}]\``, notes);
@@ -135,24 +189,47 @@ export class ValueBuilder {
     return this.#unknown(name, span);
   }
 
-  #unknown(name: string, span: Span): undefined {
-    const { fields, index, format } = this.#scope;
-    const known = [...fields.keys(), ...(index === undefined ? [] : [index.text]), ...this.#scope.codebookNames()];
-    const notes: Note[] = [];
-    if (index === undefined && name === "i") notes.push({ message: "write `value(i) = …` to use the element's index" });
-    const fix = didYouMean(name, span, known);
-    report(this.#diagnostics, "name/unknown", span, `\`${name}\` is not known in format \`${format}\``, notes, fix);
+  /** A field, where fields are visible: a function sees its parameters alone. */
+  #field(name: string): ValueField | undefined {
+    return this.#frame.fn === undefined ? this.#scope.fields.get(name) : undefined;
   }
 
-  #use(field: Field, index: ExprId): Typed {
+  #unknown(name: string, span: Span): undefined {
+    const { fields, index, name: format } = this.#scope;
+    const { locals, fn } = this.#frame;
+    const own = fn === undefined ? [...fields.keys(), ...(index === undefined ? [] : [index.text])] : [];
+    const known = [...locals.keys(), ...own, ...this.#scope.codebookNames()];
+    const notes: Note[] = [];
+    if (fn !== undefined && fields.has(name))
+      notes.push({ message: "a function sees its parameters, not the fields of the format that calls it" });
+    else if (index === undefined && name === "i")
+      notes.push({ message: "write `value(i) = …` to use the element's index" });
+    const fix = didYouMean(name, span, known);
+    const where = fn === undefined ? `format \`${format}\`` : `function \`${fn.name.text}\``;
+    report(this.#diagnostics, "name/unknown", span, `\`${name}\` is not known in ${where}`, notes, fix);
+  }
+
+  #use({ field, codec }: ValueField, index: ExprId): Typed {
     const at = this.uses.findIndex((use) => use.field === field.name && use.index === index);
     const number = at >= 0 ? at : this.uses.push({ field: field.name, index }) - 1;
     const input = this.builder.input(number, field.type);
+    if (codec !== undefined) return this.#decoded(codec, input);
     if (isFloat(field.type)) return { id: this.builder.cast(input, "f32"), type: "f32" };
     if (isInt(field.type) && Number(field.type.slice(1)) < 32) this.#ranged(input, rangeOf(field.type));
     const id = this.builder.cast(input, "i32");
     this.#ranged(id, this.builder.rangeOf(input));
     return { id, type: "i32" };
+  }
+
+  /** A stored code as the format of single values that says what it means. */
+  #decoded(codec: Format, input: ExprId): Typed {
+    for (const table of codec.tables) if (!this.tables.some((t) => t.name === table.name)) this.tables.push(table);
+    const value = codec.exprs.exprs[codec.value];
+    // A code that is its own value stays an integer.
+    const isInteger = value?.kind === "cast" && codec.exprs.exprs[value.of]?.type === "i32";
+    const root = isInteger ? value.of : codec.value;
+    const id = this.builder.copy(codec.exprs, root, (e) => (e.kind === "input" ? input : undefined));
+    return { id: isInteger ? this.#ranged(id, codec.exprs.ranges?.[root]) : id, type: isInteger ? "i32" : "f32" };
   }
 
   #index(e: Expression & { kind: "index" }): Typed | undefined {
@@ -169,7 +246,7 @@ export class ValueBuilder {
       return e.base.kind === "missing"
         ? undefined
         : this.#error("format/indexing", e.base.span, "only fields, codebooks and `[…]` tables have an index");
-    const field = this.#scope.fields.get(e.base.name);
+    const field = this.#field(e.base.name);
     if (field !== undefined) return this.#fieldElement(field, index.id, at.span);
     const codebook = this.#scope.codebook(e.base.name);
     if (codebook === "broken" || e.base.name === "") return undefined;
@@ -178,30 +255,15 @@ export class ValueBuilder {
     return this.#lookup(codebook.table, index.id, at.span, `codebook \`${e.base.name}\``, [note]);
   }
 
-  #fieldElement(field: Field, index: ExprId, span: Span): Typed | undefined {
+  #fieldElement(known: ValueField, index: ExprId, span: Span): Typed | undefined {
+    const { field } = known;
     const note = { message: `\`${field.name}\` is declared here`, span: field.span };
-    if (this.#dependsOnData(index)) {
-      const message = `the index of field \`${field.name}\` may not depend on stored data`;
-      return this.#error("format/field-index", span, message, [
-        { message: "a decoder must know which bits to read before it reads any; look data up in a codebook instead" },
-      ]);
-    }
     const range = this.builder.rangeOf(index);
     if (range === undefined || range[0] < 0 || range[1] >= field.count) {
       const message = `the index of \`${field.name}\` ${runs(range)}; its elements are 0 to ${field.count - 1}`;
       return this.#error("format/index-range", span, message, [note]);
     }
-    return this.#use(field, index);
-  }
-
-  #dependsOnData(root: ExprId): boolean {
-    const pending = [root];
-    for (let id = pending.pop(); id !== undefined; id = pending.pop()) {
-      const expr = this.builder.get(id);
-      if (expr.kind === "input") return true;
-      pending.push(...operands(expr));
-    }
-    return false;
+    return this.#use(known, index);
   }
 
   #literalTable(list: Expression & { kind: "list" }, index: ExprId, span: Span): Typed | undefined {
@@ -210,7 +272,7 @@ export class ValueBuilder {
     const same = this.tables.find(
       (t) => t.values.length === values.length && t.values.every((v, i) => v === values[i]),
     );
-    const table: Table = same ?? { name: `${this.#scope.format}.table${this.tables.length}`, type: "f32", values };
+    const table: Table = same ?? { name: `${this.#scope.name}.table${this.tables.length}`, type: "f32", values };
     return this.#lookup(table, index, span, "this table", [{ message: "the table", span: list.span }]);
   }
 
@@ -227,9 +289,14 @@ export class ValueBuilder {
 
   #call(callee: Name, args: readonly Expression[], span: Span): Typed | undefined {
     if (callee.text === "") return undefined;
+    const fn = this.#scope.fn(callee.text, callee.span);
+    if (fn !== undefined) return this.#inline(fn, callee, args);
+    const encoding = encodingNamed(callee.text);
+    if (encoding !== undefined) return this.#encoded(callee, encoding, args, span);
     const row = functionNamed(callee.text);
     if (row === undefined) {
-      const fix = didYouMean(callee.text, callee.span, Object.keys(FUNCTIONS));
+      const known = [...Object.keys(FUNCTIONS), ...Object.keys(ENCODINGS), ...this.#scope.fnNames()];
+      const fix = didYouMean(callee.text, callee.span, known);
       report(this.#diagnostics, "name/unknown", callee.span, `there is no function \`${callee.text}\``, [], fix);
       return undefined;
     }
@@ -242,11 +309,73 @@ export class ValueBuilder {
     if (wrong >= 0) return this.#typeError(args[wrong]!.span, `\`${callee.text}\` takes numbers, this is a condition`);
     this.builder.span = span;
     const integer = row.integer && values.every((v) => v.type === "i32");
+    if (row.op === "exp2" && values[0]!.type === "i32") {
+      const power = powerOfTwo(this.builder, values[0]!.id);
+      if (power !== undefined) return { id: power, type: "f32" };
+    }
     const ids = values.map((v) => (integer ? v.id : this.#float(v)));
     const id =
       ids.length === 1 ? this.builder.op(row.op, ids[0]!) : ids.reduce((a, b) => this.builder.op(row.op, a, b));
     if (integer && row.op === "abs") this.#ranged(id, magnitude(this.builder.rangeOf(ids[0]!)));
     return { id, type: integer ? "i32" : "f32" };
+  }
+
+  /** The number that an integer encodes. */
+  #encoded(callee: Name, type: "f16" | "bf16" | "f32", args: readonly Expression[], span: Span): Typed | undefined {
+    const [arg] = args;
+    if (arg === undefined || args.length !== 1)
+      return this.#error("type/arguments", callee.span, `\`${callee.text}\` takes 1 argument, not ${args.length}`);
+    const code = this.#value(arg);
+    if (code === undefined) return undefined;
+    if (code.type !== "i32")
+      return this.#typeError(
+        arg.span,
+        `\`${callee.text}\` reads the bits of an integer, this is ${TYPE_WORDS[code.type]}`,
+      );
+    this.builder.span = span;
+    return { id: encodedBy(this.builder, code.id, type), type: "f32" };
+  }
+
+  /** A call of a declared function: its body with the arguments for its parameters. */
+  #inline(fn: FnItem, callee: Name, args: readonly Expression[]): Typed | undefined {
+    const values = args.map((arg) => this.#value(arg));
+    if (fn.broken || !values.every((v): v is Typed => v !== undefined)) return undefined;
+    const declared = { message: "declared here", span: fn.name.span };
+    if (args.length !== fn.parameters.length) {
+      const wanted = fn.parameters.length;
+      const message = `\`${callee.text}\` takes ${wanted} ${wanted === 1 ? "argument" : "arguments"}, not ${args.length}`;
+      return this.#error("type/arguments", callee.span, message, [declared]);
+    }
+    if (this.#callers.includes(fn))
+      return this.#error("name/cycle", callee.span, `function \`${callee.text}\` calls itself`, [declared]);
+    const key = values.map((v) => v.id).join();
+    const results = this.#results.get(fn) ?? new Map<string, Typed | undefined>();
+    this.#results.set(fn, results);
+    if (results.has(key)) return results.get(key);
+    if (this.#calls++ >= MAX_CALLS)
+      return this.#error("limit/expression", callee.span, `more than ${MAX_CALLS} calls in one value`);
+    const result = this.#within(fn, callee, new Map(fn.parameters.map((p, n) => [p.text, values[n]!])));
+    results.set(key, result);
+    return result;
+  }
+
+  /** Evaluates a function's body; mistakes in it are shown with the call that led there. */
+  #within(fn: FnItem, callee: Name, locals: Map<string, Typed>): Typed | undefined {
+    const outer = { frame: this.#frame, diagnostics: this.#diagnostics, span: this.builder.span };
+    this.#frame = { locals, fn };
+    this.#diagnostics = new Diagnostics();
+    this.#callers.push(fn);
+    const result = this.#value(fn.value);
+    this.#callers.pop();
+    const note = { message: `\`${callee.text}\` is called here`, span: callee.span };
+    // What is only a warning about the function is said once.
+    const first = this.#results.get(fn)?.size === 0;
+    for (const d of this.#diagnostics.list)
+      if (first || d.severity === "error") outer.diagnostics.add({ ...d, notes: [...d.notes, note] });
+    this.#frame = outer.frame;
+    this.#diagnostics = outer.diagnostics;
+    this.builder.span = outer.span;
+    return result;
   }
 
   #negate(e: Expression & { kind: "negate" }): Typed | undefined {
@@ -318,81 +447,32 @@ export class ValueBuilder {
   }
 }
 
-const runs = (range: Range | undefined): string =>
-  range === undefined
-    ? "has no known range"
-    : range[0] === range[1]
-      ? `is ${range[0]}`
-      : `runs from ${range[0]} to ${range[1]}`;
-
-const magnitude = (range: Range | undefined): Range | undefined =>
-  range && [range[0] > 0 ? range[0] : range[1] < 0 ? -range[1] : 0, Math.max(Math.abs(range[0]), Math.abs(range[1]))];
-
-/** Ranges of the operators on bits of non-negative integers, which the expression table does not derive. */
-function bitRange(op: string, a: Range | undefined, b: Range | undefined): Range | undefined {
-  if (op === "and") {
-    // x & mask lies in 0..mask whatever x is, as long as the mask is not negative.
-    const masks = [a, b].flatMap((r) => (r !== undefined && r[0] >= 0 ? [r[1]] : []));
-    return masks.length === 0 ? undefined : [0, Math.min(...masks)];
-  }
-  if (a === undefined || b === undefined || a[0] < 0 || b[0] < 0) return undefined;
-  const top = Math.max(a[1], b[1]);
-  if (op === "or" || op === "xor") return top >= 2 ** 31 ? undefined : [0, 2 ** (32 - Math.clz32(top)) - 1];
-  if (b[1] > 31) return undefined;
-  if (op === "shr") return [Math.floor(a[0] / 2 ** b[1]), Math.floor(a[1] / 2 ** b[0])];
-  if (op === "shl") return a[1] * 2 ** b[1] < 2 ** 31 ? [a[0] * 2 ** b[0], a[1] * 2 ** b[1]] : undefined;
-  return undefined;
-}
-
-/** Reports a call with the wrong number of arguments. */
-export function checkArity(callee: Name, given: number, diagnostics: Diagnostics): boolean {
-  const row = functionNamed(callee.text);
-  if (row === undefined) return false;
-  const variadic = row.op === "min" || row.op === "max";
-  if (variadic ? given >= row.arity : given === row.arity) return true;
-  const wanted = `${variadic ? "at least " : ""}${row.arity} ${row.arity === 1 ? "argument" : "arguments"}`;
-  report(diagnostics, "type/arguments", callee.span, `\`${callee.text}\` takes ${wanted}, not ${given}`);
-  return false;
-}
-
-/** The numbers of a table, rounded to f32; an unused code (`_`) holds 0. */
-export function constantEntries(entries: readonly Expression[], diagnostics: Diagnostics): number[] | undefined {
-  const values: number[] = [];
-  for (const entry of entries) {
-    if (entry.kind === "missing") return undefined;
-    const value = entry.kind === "hole" ? 0 : constant(entry);
-    if (value === undefined || !Number.isFinite(Math.fround(value))) {
-      const message = value === undefined ? "a table's entry is a constant number" : "this entry is not finite in f32";
-      report(diagnostics, "format/table-entry", entry.span, message, [
-        { message: "an entry is made of numbers, `+`, `-`, `*` and `/`, or is `_` for a code that is not used" },
-      ]);
-      return undefined;
-    }
-    values.push(Math.fround(value));
-  }
-  return values;
-}
-
-// Division here is real division: a table says which numbers there are.
-function constant(e: Expression): number | undefined {
-  if (e.kind === "number") return e.value;
-  if (e.kind === "negate") {
-    const of = constant(e.of);
-    return of === undefined ? undefined : -of;
-  }
-  if (e.kind !== "binary") return undefined;
-  const [a, b] = [constant(e.left), constant(e.right)];
-  if (a === undefined || b === undefined) return undefined;
-  switch (e.operator) {
-    case "+":
-      return a + b;
-    case "-":
-      return a - b;
-    case "*":
-      return a * b;
-    case "/":
-      return a / b;
+/** Names that an expression uses. */
+function namesIn(e: Expression, found: Set<string> = new Set()): ReadonlySet<string> {
+  switch (e.kind) {
+    case "name":
+      found.add(e.name);
+      break;
+    case "index":
+      for (const part of [e.base, ...e.indices]) namesIn(part, found);
+      break;
+    case "call":
+      for (const arg of e.args) namesIn(arg, found);
+      break;
+    case "negate":
+      namesIn(e.of, found);
+      break;
+    case "binary":
+      for (const part of [e.left, e.right]) namesIn(part, found);
+      break;
+    case "conditional":
+      for (const part of [e.condition, e.yes, e.no]) namesIn(part, found);
+      break;
+    case "block":
+      for (const part of [...e.lets.map((l) => l.value), e.value]) namesIn(part, found);
+      break;
     default:
-      return undefined;
+      break;
   }
+  return found;
 }

@@ -28,9 +28,12 @@ interface Piece extends Element {
   readonly space: boolean;
 }
 
-/** The lines of text for one line; the leading comments of its first element are the caller's. */
-export function printLine(line: Line): readonly string[] {
-  const pieces = spaced(line.elements).map((piece, n) => (n === 0 ? { ...piece, leading: [] } : piece));
+/**
+ * The lines of text for one line; the leading comments of its first element are the caller's. `angles`: the offsets of
+ * angle brackets that are no comparisons.
+ */
+export function printLine(line: Line, angles: ReadonlySet<number>): readonly string[] {
+  const pieces = spaced(line.elements, angles).map((piece, n) => (n === 0 ? { ...piece, leading: [] } : piece));
   return printRun(pieces, line.indent);
 }
 
@@ -154,11 +157,9 @@ const OPERATORS = new Set([
 ]); // biome-ignore format: a table
 
 /** Decides the space before every token of a line. */
-function spaced(elements: readonly Element[]): readonly Piece[] {
-  // `op name<M, N>`: the angle brackets of sizes hug their contents, unlike comparisons.
-  const isOp = elements[0]?.token.tokenType === T.Op;
-  const sizesEnd = isOp ? elements.findIndex((e) => e.token.tokenType === T.Greater) : -1;
-  const hasSizes = isOp && elements[2]?.token.tokenType === T.Less;
+function spaced(elements: readonly Element[], angles: ReadonlySet<number>): readonly Piece[] {
+  // `op name<M, N>`: the angle brackets around sizes, parameters and arguments hug their contents, unlike comparisons.
+  const isAngle = (token: IToken, type: unknown): boolean => token.tokenType === type && angles.has(token.startOffset);
   let questions = 0;
   let unary = false;
   return elements.map((element, n) => {
@@ -166,8 +167,8 @@ function spaced(elements: readonly Element[]): readonly Piece[] {
     const before = elements[n - 1]?.token;
     const wasUnary = unary;
     unary = type === T.Minus && (before === undefined || OPERATORS.has(before.tokenType));
-    const inSizes = hasSizes && n >= 2 && n <= sizesEnd;
-    const hugs = inSizes && (n === 2 || n === 3 || n === sizesEnd);
+    const opens = before !== undefined && isAngle(before, T.Less);
+    const hugs = opens || isAngle(element.token, T.Less) || isAngle(element.token, T.Greater);
     if (type === T.Question) questions++;
     const inCondition = type === T.Colon && questions > 0;
     if (inCondition) questions--;
@@ -175,17 +176,18 @@ function spaced(elements: readonly Element[]): readonly Piece[] {
       before !== undefined &&
       !hugs &&
       !wasUnary &&
-      needsSpace(before, element.token, inCondition, hasSizes && n === sizesEnd + 1);
+      needsSpace(before, element.token, inCondition, isAngle(before, T.Greater));
     return { ...element, space };
   });
 }
 
-function needsSpace(before: IToken, token: IToken, inCondition: boolean, afterSizes: boolean): boolean {
+function needsSpace(before: IToken, token: IToken, inCondition: boolean, afterAngle: boolean): boolean {
   const [a, b] = [before.tokenType, token.tokenType];
   if (a === T.LeftParen || a === T.LeftBracket || a === T.Dot) return false;
   if (b === T.RightParen || b === T.RightBracket || b === T.Comma || b === T.Dot) return false;
   if (b === T.Colon) return inCondition;
-  if (b === T.LeftParen) return !(tokenMatcher(before, T.Identifier) || afterSizes);
-  if (b === T.LeftBracket) return !(tokenMatcher(before, T.Identifier) || a === T.RightBracket || a === T.RightParen);
+  const closes = tokenMatcher(before, T.Identifier) || afterAngle;
+  if (b === T.LeftParen) return !closes;
+  if (b === T.LeftBracket) return !(closes || a === T.RightBracket || a === T.RightParen);
   return true;
 }

@@ -1,7 +1,7 @@
 /** The formatter: one canonical layout, decided by the tokens alone; comments stay where they are. */
 import type { IToken } from "chevrotain";
 import type { Diagnostics } from "../ir/diagnostics.ts";
-import type { Item } from "./ast.ts";
+import type { Directive, Expression, Item, Member, Statement } from "./ast.ts";
 import { type Element, type Line, printLine } from "./fmt-lines.ts";
 import { parse } from "./parser.ts";
 import * as T from "./tokens.ts";
@@ -12,10 +12,10 @@ import * as T from "./tokens.ts";
  */
 export function format(file: number, text: string, diagnostics: Diagnostics): string | undefined {
   const before = diagnostics.list.length;
-  const { items, tokens, comments } = parse(file, text, diagnostics);
+  const { items, tokens, comments, angles } = parse(file, text, diagnostics);
   if (diagnostics.list.length > before) return undefined;
   const attached = attachComments(text, tokens, comments);
-  const lines = splitLines(attached.elements, lineStarts(items, tokens));
+  const lines = splitLines(attached.elements, lineStarts(items));
   const out: string[] = [];
   for (const [n, line] of lines.entries()) {
     if (needsBlank(lines, n)) out.push("");
@@ -24,7 +24,7 @@ export function format(file: number, text: string, diagnostics: Diagnostics): st
       out.push(indented(line.indent + (line.closing ? 1 : 0), comment.text));
     }
     if (line.elements[0]?.blankBefore === true && line.elements[0].leading.length > 0 && !line.closing) out.push("");
-    out.push(...printLine(line));
+    out.push(...printLine(line, angles));
   }
   for (const comment of attached.tail) {
     if (out.length > 0 && comment.blankBefore) out.push("");
@@ -70,31 +70,39 @@ function attachComments(text: string, tokens: readonly IToken[], comments: reado
   return { elements, tail: pending };
 }
 
-/** The offsets at which a line begins, with its indentation; the brace that closes an item stands alone. */
-function lineStarts(
-  items: readonly Item[],
-  tokens: readonly IToken[],
-): ReadonlyMap<number, { indent: number; closing: boolean }> {
+/** The offsets at which a line begins, with its indentation; the brace that closes an item or a block stands alone. */
+function lineStarts(items: readonly Item[]): ReadonlyMap<number, { indent: number; closing: boolean }> {
   const starts = new Map<number, { indent: number; closing: boolean }>();
   const at = (offset: number, indent: number, closing = false): void => {
     starts.set(offset, { indent, closing });
   };
-  const ends = new Set(items.filter((item) => item.kind !== "codebook").map((item) => item.span.end));
-  for (const token of tokens) {
-    if (token.tokenType === T.RightBrace && ends.has(token.startOffset + 1)) at(token.startOffset, 0, true);
-  }
+  const body = (value: Expression, indent: number): void => {
+    if (value.kind !== "block") return;
+    for (const binding of value.lets) at(binding.span.start, indent);
+    at(value.valueSpan.start, indent);
+    at(value.span.end - 1, indent - 1, true);
+  };
   for (const item of items) {
     at(item.span.start, 0);
-    for (const part of partsOf(item)) at(part.span.start, 1);
+    if (hasBraces(item)) at(item.span.end - 1, 0, true);
+    if (item.kind === "fn") body(item.value, 1);
+    for (const part of partsOf(item)) {
+      at(part.span.start, 1);
+      if (part.kind === "value") body(part.value, 2);
+    }
   }
   return starts;
 }
 
-function partsOf(item: Item): readonly { readonly span: Item["span"] }[] {
+const hasBraces = (item: Item): boolean =>
+  item.kind === "op" || item.kind === "schedule" || (item.kind === "format" && item.alias === undefined);
+
+function partsOf(item: Item): readonly (Member | Statement | Directive)[] {
   switch (item.kind) {
     case "format":
       return item.members;
     case "codebook":
+    case "fn":
       return [];
     case "op":
       return item.body;
@@ -116,7 +124,10 @@ function splitLines(
   return lines;
 }
 
-/** A blank line is kept between members, never doubled; between items there is one, except between two codebooks. */
+/**
+ * A blank line is kept between members, never doubled; between items there is one, except between two of a kind that take
+ * a line each.
+ */
 function needsBlank(lines: readonly Line[], n: number): boolean {
   const line = lines[n]!;
   const previous = lines[n - 1];
@@ -124,7 +135,8 @@ function needsBlank(lines: readonly Line[], n: number): boolean {
   const first = line.elements[0]!;
   const asked = first.leading[0]?.blankBefore ?? first.blankBefore;
   if (line.closing) return first.leading.length > 0 && asked;
-  if (line.indent > 0) return asked && previous.indent > 0;
-  const isCodebook = (l: Line): boolean => l.elements[0]!.token.tokenType === T.Codebook;
-  return asked || !(isCodebook(line) && isCodebook(previous));
+  if (line.indent > 0) return asked && previous.indent > 0 && line.indent <= previous.indent;
+  const kind = (l: Line): unknown => l.elements[0]!.token.tokenType;
+  const braces = (l: Line): boolean => l.elements.some((e) => e.token.tokenType === T.LeftBrace);
+  return asked || previous.closing || braces(line) || kind(line) !== kind(previous);
 }

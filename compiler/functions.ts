@@ -1,6 +1,8 @@
 /** The functions and operators of the language and the IR operators they stand for. */
+import type { Diagnostics } from "../ir/diagnostics.ts";
 import type { Op } from "../ir/expr.ts";
-import type { BinaryOperator } from "./ast.ts";
+import type { BinaryOperator, Name } from "./ast.ts";
+import { report } from "./report.ts";
 
 export interface FunctionRow {
   readonly op: Op;
@@ -48,4 +50,27 @@ export const OPERATORS: Readonly<
 /** True for names that a call may use: own properties only, so that `toString` is not a function of the language. */
 export function functionNamed(name: string): FunctionRow | undefined {
   return Object.hasOwn(FUNCTIONS, name) ? FUNCTIONS[name] : undefined;
+}
+
+/** Functions of formats that read an integer as the encoding of a number: its low 16 bits, or all 32. */
+export const ENCODINGS: Readonly<Record<string, "f16" | "bf16" | "f32">> = {
+  as_f16: "f16",
+  as_bf16: "bf16",
+  as_f32: "f32",
+};
+
+/** The type whose encoding a function reads, for the functions that do. */
+export function encodingNamed(name: string): "f16" | "bf16" | "f32" | undefined {
+  return Object.hasOwn(ENCODINGS, name) ? ENCODINGS[name] : undefined;
+}
+
+/** Reports a call with the wrong number of arguments. */
+export function checkArity(callee: Name, given: number, diagnostics: Diagnostics): boolean {
+  const row = functionNamed(callee.text);
+  if (row === undefined) return false;
+  const variadic = row.op === "min" || row.op === "max";
+  if (variadic ? given >= row.arity : given === row.arity) return true;
+  const wanted = `${variadic ? "at least " : ""}${row.arity} ${row.arity === 1 ? "argument" : "arguments"}`;
+  report(diagnostics, "type/arguments", callee.span, `\`${callee.text}\` takes ${wanted}, not ${given}`);
+  return false;
 }

@@ -76,6 +76,8 @@ export abstract class ExpressionGrammar extends EmbeddedActionsParser {
   /** Of the file being parsed. */
   file = 0;
   readonly mistakes: Mistake[] = [];
+  /** Where the angle brackets stand that are no comparisons: around sizes, parameters and arguments. */
+  readonly angles: number[] = [];
   #operators = 0;
 
   protected constructor(validate: boolean) {
@@ -113,6 +115,9 @@ export abstract class ExpressionGrammar extends EmbeddedActionsParser {
     this.#operators++;
     if (this.#operators === MAX_OPERATORS + 1) this.mistakes.push({ code: "limit/expression", span });
     return this.#operators <= MAX_OPERATORS;
+  }
+  protected angle(token: IToken): void {
+    this.ACTION(() => this.angles.push(token.startOffset));
   }
   /** Called where a new expression may begin. */
   protected resetOperators(): void {

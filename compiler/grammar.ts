@@ -1,9 +1,11 @@
 /** Grammar, part two: items, their members, statements and directives. */
 import { type IToken, tokenMatcher } from "chevrotain";
 import type {
+  Binding,
   CodebookItem,
   Directive,
   Expression,
+  FnItem,
   FormatItem,
   Item,
   Member,
@@ -13,6 +15,7 @@ import type {
   ScheduleItem,
   Statement,
   TensorType,
+  TypeRef,
 } from "./ast.ts";
 import { ExpressionGrammar, nameExpression, type Rule } from "./grammar-expressions.ts";
 import * as T from "./tokens.ts";
@@ -36,6 +39,7 @@ export class LoomGrammar extends ExpressionGrammar {
       this.OR<Item>([
         { ALT: () => this.SUBRULE(this.format) },
         { ALT: () => this.SUBRULE(this.codebook) },
+        { ALT: () => this.SUBRULE(this.fn) },
         { ALT: () => this.SUBRULE(this.op) },
         { ALT: () => this.SUBRULE(this.schedule) },
       ]),
@@ -44,15 +48,106 @@ export class LoomGrammar extends ExpressionGrammar {
   readonly format: Rule<FormatItem> = this.RULE("format", (): FormatItem => {
     const start = this.spanOf(this.CONSUME(T.Format));
     const name = this.SUBRULE(this.name);
+    const parameters: Name[] = [];
     const members: Member[] = [];
-    this.CONSUME(T.LeftBrace);
-    this.MANY(() => {
-      this.resetOperators();
-      members.push(this.SUBRULE(this.member));
+    this.OPTION(() => {
+      this.angle(this.CONSUME(T.Less));
+      this.AT_LEAST_ONE_SEP({ SEP: T.Comma, DEF: () => parameters.push(this.SUBRULE1(this.name)) });
+      this.angle(this.CONSUME(T.Greater));
     });
-    this.CONSUME(T.RightBrace);
-    return { kind: "format", name, members, span: this.spanFrom(start), broken: false };
+    const alias = this.OR<TypeRef | undefined>([
+      {
+        ALT: () => {
+          this.CONSUME(T.LeftBrace);
+          this.MANY(() => {
+            this.resetOperators();
+            members.push(this.SUBRULE(this.member));
+          });
+          this.CONSUME(T.RightBrace);
+          return undefined;
+        },
+      },
+      {
+        ALT: () => {
+          this.CONSUME(T.Equals);
+          return this.SUBRULE(this.typeRef);
+        },
+      },
+    ]);
+    const span = this.spanFrom(start);
+    return { kind: "format", name, parameters, members, ...(alias && { alias }), span, broken: false };
   });
+
+  readonly typeRef: Rule<TypeRef> = this.RULE("typeRef", (): TypeRef => {
+    const name = this.SUBRULE(this.name);
+    const args: Expression[] = [];
+    this.OPTION(() => {
+      this.angle(this.CONSUME(T.Less));
+      this.AT_LEAST_ONE_SEP({ SEP: T.Comma, DEF: () => args.push(this.SUBRULE(this.argument)) });
+      this.angle(this.CONSUME(T.Greater));
+    });
+    return { name, args, span: this.spanToHere(name) };
+  });
+
+  // `>` ends the arguments, so whatever is more than a number or a name stands in parentheses.
+  readonly argument: Rule<Expression> = this.RULE(
+    "argument",
+    (): Expression =>
+      this.OR<Expression>({
+        DEF: [
+          { ALT: () => this.SUBRULE(this.numeral) },
+          { ALT: () => nameExpression(this.SUBRULE(this.name)) },
+          { ALT: () => this.SUBRULE(this.parenthesised) },
+        ],
+        ERR_MSG: "a number",
+      }),
+  );
+
+  readonly fn: Rule<FnItem> = this.RULE("fn", (): FnItem => {
+    const start = this.spanOf(this.CONSUME(T.Fn));
+    const name = this.SUBRULE(this.name);
+    const parameters: Name[] = [];
+    this.CONSUME(T.LeftParen);
+    this.MANY_SEP({ SEP: T.Comma, DEF: () => parameters.push(this.SUBRULE1(this.name)) });
+    this.CONSUME(T.RightParen);
+    this.CONSUME(T.Equals);
+    this.resetOperators();
+    const value = this.SUBRULE(this.body);
+    return { kind: "fn", name, parameters, value, span: this.spanFrom(start), broken: false };
+  });
+
+  readonly body: Rule<Expression> = this.RULE(
+    "body",
+    (): Expression =>
+      this.OR<Expression>({
+        DEF: [{ ALT: () => this.SUBRULE(this.block) }, { ALT: () => this.SUBRULE(this.expression) }],
+        ERR_MSG: "an expression",
+      }),
+    { recoveryValueFunc: () => this.missing() },
+  );
+
+  readonly block: Rule<Expression> = this.RULE(
+    "block",
+    (): Expression => {
+      const start = this.spanOf(this.CONSUME(T.LeftBrace));
+      const lets: Binding[] = [];
+      this.MANY(() => {
+        const from = this.spanOf(this.CONSUME(T.Let));
+        const name = this.SUBRULE(this.name);
+        this.CONSUME(T.Equals);
+        this.resetOperators();
+        const value = this.SUBRULE(this.expression);
+        lets.push({ name, value, span: this.spanFrom(from) });
+      });
+      const from = this.spanOf(this.LA(1));
+      this.resetOperators();
+      const value = this.SUBRULE1(this.expression);
+      const valueSpan = this.spanFrom(from);
+      this.CONSUME(T.RightBrace);
+      return { kind: "block", lets, value, valueSpan, span: this.spanFrom(start) };
+    },
+    { recoveryValueFunc: () => this.missing() },
+  );
 
   readonly member: Rule<Member> = this.RULE(
     "member",
@@ -70,7 +165,7 @@ export class LoomGrammar extends ExpressionGrammar {
 
   readonly blockMember: Rule<Member> = this.RULE("blockMember", (): Member => {
     const start = this.spanOf(this.CONSUME(T.Block));
-    const size = this.SUBRULE(this.numeral);
+    const size = this.SUBRULE(this.expression);
     return { kind: "block", size, span: this.spanFrom(start) };
   });
 
@@ -83,7 +178,7 @@ export class LoomGrammar extends ExpressionGrammar {
       return name;
     });
     this.CONSUME(T.Equals);
-    const value = this.SUBRULE(this.expression);
+    const value = this.SUBRULE(this.body);
     return { kind: "value", ...(index === undefined ? {} : { index }), value, span: this.spanFrom(start) };
   });
 
@@ -125,10 +220,10 @@ export class LoomGrammar extends ExpressionGrammar {
     });
     const name = this.SUBRULE(this.name);
     this.CONSUME(T.Colon);
-    const type = this.SUBRULE1(this.name);
+    const type = this.SUBRULE(this.typeRef);
     const count = this.OPTION1(() => {
       this.CONSUME(T.LeftBracket);
-      const size = this.SUBRULE(this.numeral);
+      const size = this.SUBRULE1(this.expression);
       this.CONSUME(T.RightBracket);
       return size;
     });
@@ -165,9 +260,9 @@ export class LoomGrammar extends ExpressionGrammar {
     const parameters: Parameter[] = [];
     const body: Statement[] = [];
     this.OPTION(() => {
-      this.CONSUME(T.Less);
+      this.angle(this.CONSUME(T.Less));
       this.MANY_SEP({ SEP: T.Comma, DEF: () => sizes.push(this.SUBRULE1(this.name)) });
-      this.CONSUME(T.Greater);
+      this.angle(this.CONSUME(T.Greater));
     });
     this.CONSUME(T.LeftParen);
     this.MANY_SEP1({ SEP: T.Comma, DEF: () => parameters.push(this.SUBRULE(this.parameter)) });
@@ -193,12 +288,16 @@ export class LoomGrammar extends ExpressionGrammar {
 
   readonly tensorType: Rule<TensorType> = this.RULE("tensorType", (): TensorType => {
     const start = this.spanOf(this.LA(1));
-    const format = this.SUBRULE(this.name);
+    const format = this.SUBRULE(this.typeRef);
     const shape: Expression[] = [];
     this.CONSUME(T.LeftBracket);
     this.AT_LEAST_ONE_SEP({ SEP: T.Comma, DEF: () => shape.push(this.SUBRULE(this.extent)) });
     this.CONSUME(T.RightBracket);
-    return { format, shape, span: this.spanFrom(start) };
+    const along = this.OPTION(() => {
+      this.CONSUME(T.Along);
+      return this.SUBRULE(this.name);
+    });
+    return { format, shape, ...(along && { along }), span: this.spanFrom(start) };
   });
 
   readonly extent: Rule<Expression> = this.RULE(

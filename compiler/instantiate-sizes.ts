@@ -57,11 +57,11 @@ export function checkShapes(
   const quantized = op.statements.filter((s): s is CheckedStatement & { kind: "quantize" } => s.kind === "quantize");
   const stored = [
     ...[...op.operands, op.result].map((o) => ({ ...o, at: o.formatSpan })),
-    ...quantized.map((q) => ({ ...q, at: q.span })),
+    ...quantized.map((q) => ({ ...q, along: q.shape.length - 1, at: q.span })),
   ];
-  for (const { name, format: formatName, shape, at } of stored) {
+  for (const { name, format: formatName, shape, along, at } of stored) {
     const format = formats.get(formatName) ?? internal(`no format ${formatName}`);
-    const last = shape[shape.length - 1]!;
+    const last = shape[along]!;
     const length = extent(last);
     if (length % format.block !== 0) {
       const below = length - (length % format.block);
@@ -70,7 +70,7 @@ export function checkShapes(
       const notes: Note[] = [
         { message: `the nearest valid ${typeof last === "string" ? last : "extent"} is ${near}` },
         {
-          message: `\`${format.name}\` stores blocks of ${format.block} values along the last axis`,
+          message: `\`${format.name}\` stores blocks of ${format.block} values along ${along === shape.length - 1 ? "the last axis" : `axis ${along + 1}`}`,
           span: format.span,
         },
       ];

@@ -3,6 +3,7 @@ import type { Field, Format } from "../ir/format.ts";
 import type { Axis } from "../ir/layout.ts";
 import type { Dim } from "../ir/program.ts";
 import type { CheckedStatement, Index, Term } from "./module.ts";
+import { isContiguous } from "./stream-layouts.ts";
 
 /** Axes and shape of a tensor over `dims`. */
 export const shapeOf = (
@@ -15,6 +16,23 @@ export const shapeOf = (
 /** One element for every value of the operand. */
 export const isPerValue = (format: Format, field: Field): boolean =>
   field.scope === "block" && field.count === format.block;
+
+/** The axes with the one that blocks lie along moved to the end. */
+export function alongLast(dims: readonly Dim[], along: number): readonly Dim[] {
+  return [...dims.filter((_, n) => n !== along), ...dims.slice(along, along + 1)];
+}
+
+/**
+ * True for per-value fields whose elements lie next to each other and are read at their own place only: they keep the
+ * order of the operand's axes, whichever one blocks lie along.
+ */
+export function keepsOrder(format: Format, field: Field): boolean {
+  const own = format.uses.every((use) => {
+    const index = format.exprs.exprs[use.index];
+    return use.field !== field.name || field.count === 1 || (index?.kind === "symbol" && index.name === "i");
+  });
+  return isPerValue(format, field) && own && isContiguous(field);
+}
 
 /** The axes of a field's stream: those of the rows it belongs to, then blocks (`g`) or elements (`e`). */
 export function fieldDims(format: Format, field: Field, dims: readonly Dim[]): readonly Dim[] {

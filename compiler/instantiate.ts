@@ -6,7 +6,16 @@ import type { Axis } from "../ir/layout.ts";
 import type { Dim, Program, Region, Step, Tensor, TileOp } from "../ir/program.ts";
 import { bitsOf, isInt, type Scalar } from "../ir/scalar.ts";
 import { checkShapes, checkSizes, type ExtentOf } from "./instantiate-sizes.ts";
-import { fieldDims, firstAccess, freeAxes, isPerValue, productOf, shapeOf } from "./instantiate-terms.ts";
+import {
+  alongLast,
+  fieldDims,
+  firstAccess,
+  freeAxes,
+  isPerValue,
+  keepsOrder,
+  productOf,
+  shapeOf,
+} from "./instantiate-terms.ts";
 import type { CheckedOp, CheckedStatement, Extent, Index, Module, Operand, Term } from "./module.ts";
 import { didYouMean, report } from "./report.ts";
 import { rowMajorLayout, streamLayout } from "./stream-layouts.ts";
@@ -52,8 +61,8 @@ interface Value {
   /** The tensor that holds its values; undefined until it is decoded. */
   id?: string;
   readonly type: Scalar;
-  /** Coded values: the format and the ids of its fields' tensors. */
-  readonly coded?: { readonly format: Format; readonly fields: readonly string[] };
+  /** Coded values: the format, the ids of its fields' tensors, and the axis that blocks lie along. */
+  readonly coded?: { readonly format: Format; readonly fields: readonly string[]; readonly along: number };
   readonly span: Span;
 }
 
@@ -83,7 +92,7 @@ class Instance {
     const op = this.#op;
     for (const operand of op.operands) {
       const format = this.#format(operand.format);
-      this.#store(operand.name, format, this.#dimsOf(operand), "input", operand.span);
+      this.#store(operand.name, format, this.#dimsOf(operand), "input", operand.span, operand.along);
     }
     for (const statement of op.statements) {
       if (statement.kind === "quantize") this.#quantize(statement);
@@ -132,6 +141,7 @@ class Instance {
     dims: readonly Dim[],
     role: "input" | "workspace" | "output",
     span: Span,
+    along = dims.length - 1,
   ): Value {
     if (isPlain(format)) {
       const type = format.fields[0]!.type;
@@ -142,8 +152,8 @@ class Instance {
       return value;
     }
     this.#usedFormats.set(format.name, format);
-    const fields = format.fields.map((field) => this.#stream(name, format, field, dims, role, span));
-    const value: Value = { dims, type: "f32", coded: { format, fields }, span };
+    const fields = format.fields.map((field) => this.#stream(name, format, field, dims, along, role, span));
+    const value: Value = { dims, type: "f32", coded: { format, fields, along }, span };
     this.#values.set(name, value);
     return value;
   }
@@ -153,11 +163,13 @@ class Instance {
     format: Format,
     field: Field,
     dims: readonly Dim[],
+    along: number,
     role: "input" | "workspace" | "output",
     span: Span,
   ): string {
-    const own = fieldDims(format, field, dims);
-    const perValue = isPerValue(format, field);
+    const inPlace = keepsOrder(format, field);
+    const own = inPlace ? dims : fieldDims(format, field, alongLast(dims, along));
+    const perValue = isPerValue(format, field) && !inPlace;
     const layout = perValue ? streamLayout(format, field, own) : rowMajorLayout(own, bitsOf(field.type));
     if (layout === undefined) {
       this.#failed = true;
@@ -195,11 +207,12 @@ class Instance {
    * element, of any other its instance's first one.
    */
   #fieldRegions(value: Value): readonly Region[] {
-    const { format, fields } = value.coded ?? internal("fields of a plain value");
-    const at = this.#symbol(value.dims[value.dims.length - 1]!);
-    const rows = value.dims.slice(0, -1).map((d) => this.#symbol(d));
+    const { format, fields, along } = value.coded ?? internal("fields of a plain value");
+    const at = this.#symbol(value.dims[along]!);
+    const rows = value.dims.filter((_, n) => n !== along).map((d) => this.#symbol(d));
     return format.fields.map((field, n) => {
       const region = (...index: ExprId[]): Region => ({ tensor: fields[n]!, index, tail: "exact" });
+      if (keepsOrder(format, field)) return region(...value.dims.map((d) => this.#symbol(d)));
       if (isPerValue(format, field)) return region(...rows, at);
       const first = field.count > 1 ? [this.#exprs.constant(0)] : [];
       if (field.scope === "tensor") return region(...first);
@@ -221,7 +234,7 @@ class Instance {
       format: format.name,
       fields: this.#fieldRegions(value),
       to: this.#region(id, value.dims),
-      at: this.#symbol(value.dims[value.dims.length - 1]!),
+      at: this.#symbol(value.dims[value.coded?.along ?? 0]!),
       domain: value.dims,
       span: value.span,
     });

@@ -29,7 +29,7 @@ export const LANGUAGE_ESSAYS = {
   },
   "syntax/item": {
     title: "a file is a list of items",
-    why: "At the top of a file only `format`, `codebook`, `op` and `schedule` may begin something.",
+    why: "At the top of a file only `format`, `codebook`, `fn`, `op` and `schedule` may begin something.",
     failing: { text: "formt half {\n  v: f16\n  value = v\n}" },
     fixed: { text: "format half {\n  v: f16\n  value = v\n}" },
   },
@@ -87,6 +87,12 @@ export const LANGUAGE_ESSAYS = {
     failing: { text: "format f {\n  q: i4\n  q: i4\n  value = q\n}" },
     fixed: { text: "format f {\n  q: i4\n  r: i4\n  value = q + r\n}" },
   },
+  "name/cycle": {
+    title: "something is declared through itself",
+    why: "A function may call other functions, and a format may be another one with arguments or use others as types of its fields, but no chain of them may lead back: expressions have no recursion, so that every value is computed in bounded time.",
+    failing: { text: "fn f(x) = f(x) + 1\n\nformat a {\n  q: i4\n  value = f(q)\n}" },
+    fixed: { text: "fn f(x) = x + 1\n\nformat a {\n  q: i4\n  value = f(q)\n}" },
+  },
   "name/unused": {
     title: "a name is declared and never used",
     why: "An operand that no statement reads still has to be passed, and a size that no shape uses still has to be given. Most often another name was meant.",
@@ -137,14 +143,14 @@ export const LANGUAGE_ESSAYS = {
   },
   "format/irregular": {
     title: "bit offsets too irregular for a large tensor",
-    why: "Offsets that are sums of `i`, quotients and remainders by divisors of the block, and `bit`, hold for tensors of any size. Any other packing becomes a table of addresses, and those are limited to 4 million entries.",
+    why: "Offsets to which every binary digit of `i` and of `bit` adds a part of its own, and sums of quotients and remainders by divisors of the block, hold for tensors of any size. Any other packing becomes a table of addresses, and those are limited to 4 million entries.",
     failing: {
-      text: "format f {\n  block 4\n  q: u4[4] @ 4 * (i ^ 1)\n  value(i) = q[i]\n}\n\nop g<M, K>(w: f[M, K]) -> f16[M, K] {\n  y[m, k] = w[m, k]\n}",
+      text: "format f {\n  block 16\n  q: u4[16] @ 4 * (5 * i % 16)\n  value(i) = q[i]\n}\n\nop g<M, K>(w: f[M, K]) -> f16[M, K] {\n  y[m, k] = w[m, k]\n}",
       op: "g",
       sizes: { M: 2048, K: 2048 },
     },
     fixed: {
-      text: "format f {\n  block 4\n  q: u4[4] @ 4 * (i + 1 - 2 * (i % 2))\n  value(i) = q[i]\n}\n\nop g<M, K>(w: f[M, K]) -> f16[M, K] {\n  y[m, k] = w[m, k]\n}",
+      text: "format f {\n  block 16\n  q: u4[16] @ 4 * (i ^ 5)\n  value(i) = q[i]\n}\n\nop g<M, K>(w: f[M, K]) -> f16[M, K] {\n  y[m, k] = w[m, k]\n}",
       op: "g",
       sizes: { M: 2048, K: 2048 },
     },
@@ -161,12 +167,14 @@ export const LANGUAGE_ESSAYS = {
     failing: { text: "format f {\n  block 4\n  q: u4[4]\n  value(i) = q[i + 1]\n}" },
     fixed: { text: "format f {\n  block 4\n  q: u4[4]\n  value(i) = q[3 - i]\n}" },
   },
-  "format/field-index": {
-    title: "which bits to read depends on the bits read",
-    why: "The index of a field may use `i` and numbers, not stored data: every target must know what to load before it loads. Data may index codebooks and tables.",
-    failing: { text: "format f {\n  block 4\n  lut: u4[16]\n  q: u4[4]\n  value(i) = lut[q[i]]\n}" },
+  "format/field-type": {
+    title: "the type of a field's elements is no single number",
+    why: "A field's elements are stored as a storage type (`f16`, `u4`, …) or as a format that stores each value by itself: block 1, one field, no row or tensor fields. Such a format says what the stored code means, as `e4m3` does for a scale.",
+    failing: {
+      text: "format pair {\n  block 2\n  q: u4[2]\n  value(i) = q[i]\n}\n\nformat f {\n  scale: pair\n  q: i4\n  value = scale * q\n}",
+    },
     fixed: {
-      text: "codebook lut = [0, 1, 2, 3, 4, 5, 6, 7, 8, 10, 12, 14, 16, 24, 32, 64]\n\nformat f {\n  block 4\n  q: u4[4]\n  value(i) = lut[q[i]]\n}",
+      text: "format half {\n  q: u4\n  value = q / 2.0\n}\n\nformat f {\n  scale: half\n  q: i4\n  value = scale * q\n}",
     },
   },
   "format/table-range": {
@@ -264,6 +272,12 @@ export const LANGUAGE_ESSAYS = {
     why: "A format with a block of B values stores its operand's last axis in blocks of B; the extent must be a multiple of B. Pad the operand with zeros, or choose a smaller block.",
     failing: { text: LINEAR, op: "linear", sizes: { M: 16, N: 64, K: 100 } },
     fixed: { text: LINEAR, op: "linear", sizes: { M: 16, N: 64, K: 128 } },
+  },
+  "shape/along": {
+    title: "`along` does not name one axis",
+    why: "`w: int4_g128[N, K] along N` lays the blocks of w along its axis N instead of the last one. The name must be the extent of exactly one axis of that tensor.",
+    failing: { text: "op f<M, K>(w: int4_g128[M, K] along N) -> f16[M, K] {\n  y[m, k] = w[m, k]\n}" },
+    fixed: { text: "op f<M, K>(w: int4_g128[M, K] along M) -> f16[M, K] {\n  y[m, k] = w[m, k]\n}" },
   },
   "op/let": {
     title: "an intermediate value without indices",

@@ -11,6 +11,8 @@ export interface Operand {
   readonly name: string;
   readonly format: string;
   readonly shape: readonly Extent[];
+  /** The axis that blocks lie along; the last one unless the operator says otherwise. */
+  readonly along: number;
   /** Where the format's name stands. */
   readonly formatSpan: Span;
   readonly span: Span;

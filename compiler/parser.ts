@@ -40,6 +40,8 @@ export interface ParsedFile {
   readonly items: readonly Item[];
   readonly tokens: readonly IToken[];
   readonly comments: readonly IToken[];
+  /** Offsets of the angle brackets around sizes, parameters and arguments. */
+  readonly angles: ReadonlySet<number>;
 }
 
 const spanOf = (file: number, token: IToken): Span => ({
@@ -56,15 +58,16 @@ export function parse(file: number, text: string, diagnostics: Diagnostics): Par
   if (text.length > MAX_FILE_CHARACTERS) {
     const message = `this file has ${text.length} characters; ${MAX_FILE_CHARACTERS} are allowed`;
     report(diagnostics, "limit/file-size", { file, start: 0, end: 1 }, message);
-    return { items: [], tokens: [], comments: [] };
+    return { items: [], tokens: [], comments: [], angles: new Set() };
   }
   const { tokens, errors, groups } = lexer().tokenize(text);
   for (const error of errors.slice(0, MAX_ERRORS))
     reportCharacters(file, text, error.offset, error.length, diagnostics);
   const bad = errors.map((e) => e.offset);
-  const items = errors.length > MAX_ERRORS ? [] : parseChunks({ file, text, bad, diagnostics }, tokens);
+  const angles = new Set<number>();
+  const items = errors.length > MAX_ERRORS ? [] : parseChunks({ file, text, bad, angles, diagnostics }, tokens);
   const checked = bad.length === 0 ? items : items.map((item) => withCharacterErrors(item, bad));
-  return { items: checked, tokens, comments: groups.comments ?? [] };
+  return { items: checked, tokens, comments: groups.comments ?? [], angles };
 }
 
 /** What the stages of parsing one file share; `bad` are the offsets of characters without meaning. */
@@ -72,6 +75,7 @@ interface Reading {
   readonly file: number;
   readonly text: string;
   readonly bad: readonly number[];
+  readonly angles: Set<number>;
   readonly diagnostics: Diagnostics;
 }
 
@@ -113,9 +117,9 @@ function parseChunks(reading: Reading, tokens: readonly IToken[]): Item[] {
 
 function reportStray(file: number, token: IToken, diagnostics: Diagnostics): void {
   const span = spanOf(file, token);
-  const word = nearest(token.image, ["format", "codebook", "op", "schedule"]);
+  const word = nearest(token.image, ["format", "codebook", "fn", "op", "schedule"]);
   const fix = word === undefined ? undefined : { message: `did you mean \`${word}\`?`, span, text: word };
-  const message = `expected \`format\`, \`codebook\`, \`op\` or \`schedule\`, found \`${token.image}\``;
+  const message = `expected \`format\`, \`codebook\`, \`fn\`, \`op\` or \`schedule\`, found \`${token.image}\``;
   report(diagnostics, "syntax/item", span, message, [], fix);
 }
 
@@ -130,7 +134,9 @@ function parseChunk(reading: Reading, tokens: IToken[], next: IToken | undefined
   const p = parser();
   p.file = file;
   p.mistakes.length = 0;
+  p.angles.length = 0;
   const item = p.parseItem(tokens);
+  for (const at of p.angles) reading.angles.add(at);
   const errors = p.errors.slice();
   for (const mistake of p.mistakes) reportMistake(mistake, diagnostics);
   const broken = errors.length > 0 || p.mistakes.length > 0;
@@ -152,10 +158,11 @@ function brokenItem(file: number, tokens: readonly IToken[]): Item | undefined {
   const name: Name = { text: second.image, span: spanOf(file, second) };
   const span = { ...spanOf(file, keyword), end: spanOf(file, tokens[tokens.length - 1]!).end };
   const base = { name, span, broken: true };
-  if (keyword.tokenType === T.Format) return { ...base, kind: "format", members: [] };
+  if (keyword.tokenType === T.Format) return { ...base, kind: "format", parameters: [], members: [] };
   if (keyword.tokenType === T.Codebook) return { ...base, kind: "codebook", entries: [] };
+  if (keyword.tokenType === T.Fn) return { ...base, kind: "fn", parameters: [], value: { kind: "missing", span } };
   if (keyword.tokenType === T.Schedule) return { ...base, kind: "schedule", target: name, directives: [] };
-  const result: TensorType = { format: name, shape: [], span };
+  const result: TensorType = { format: { name, args: [], span }, shape: [], span };
   return { ...base, kind: "op", sizes: [], parameters: [], result, body: [] };
 }
 

@@ -53,7 +53,7 @@ export function rowMajorLayout(dims: readonly Dim[], bits: number): Layout {
 export function streamLayout(format: Format, field: Field, dims: readonly Dim[]): Layout | undefined {
   const bits = bitsOf(field.type);
   const last = dims[dims.length - 1];
-  if (last === undefined || isContiguous(field, bits)) return rowMajorLayout(dims, bits);
+  if (last === undefined || isContiguous(field)) return rowMajorLayout(dims, bits);
   const { first, span } = occupied(field, bits);
   const blocks = Math.ceil(last.extent / format.block);
   const { terms, totalBits } = rowTerms(dims.slice(0, -1), align(blocks * span));
@@ -83,7 +83,8 @@ export function streamLayout(format: Format, field: Field, dims: readonly Dim[])
 }
 
 /** Elements in order, next to each other: then rows are simply rows. */
-function isContiguous(field: Field, bits: number): boolean {
+export function isContiguous(field: Field): boolean {
+  const bits = bitsOf(field.type);
   if (field.count === 1 && field.layout.kind === "strided" && field.layout.terms.length === (bits > 1 ? 1 : 0))
     return true;
   if (field.layout.kind !== "strided") return false;

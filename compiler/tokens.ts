@@ -20,6 +20,7 @@ const symbol = (name: string, text: string): TokenType => createToken({ name, pa
 
 export const Format = reserved("Format", "format");
 export const Codebook = reserved("Codebook", "codebook");
+export const Fn = reserved("Fn", "fn");
 export const Op = reserved("Op", "op");
 export const Schedule = reserved("Schedule", "schedule");
 export const Let = reserved("Let", "let");
@@ -31,6 +32,7 @@ export const Row = contextual("Row", "row");
 export const Tensor = contextual("Tensor", "tensor");
 export const Value = contextual("Value", "value");
 export const Encode = contextual("Encode", "encode");
+export const Along = contextual("Along", "along");
 export const Contract = contextual("Contract", "contract");
 export const With = contextual("With", "with");
 export const Tile = contextual("Tile", "tile");
@@ -84,13 +86,13 @@ export const Space = createToken({
 export const Comment = createToken({ name: "Comment", pattern: /\/\/[^\n]*/, group: "comments" });
 
 /** Words that begin an item. They are reserved, so an item always ends where the next such word stands. */
-export const ITEM_WORDS: readonly TokenType[] = [Format, Codebook, Op, Schedule];
+export const ITEM_WORDS: readonly TokenType[] = [Format, Codebook, Fn, Op, Schedule];
 
 /** All token types, in the order in which the lexer tries them. */
 export const TOKENS: readonly TokenType[] = [
   Space, Comment,
-  Format, Codebook, Op, Schedule, Let, Sum, For,
-  Block, Row, Tensor, Value, Encode, Contract, With, Tile, Stages, Emulated,
+  Format, Codebook, Fn, Op, Schedule, Let, Sum, For,
+  Block, Row, Tensor, Value, Encode, Along, Contract, With, Tile, Stages, Emulated,
   Hole, Identifier, Numeral, Text,
   Arrow, LeftShift, RightShift, LessEqual, GreaterEqual, EqualEqual, NotEqual, Less, Greater, Equals,
   LeftBrace, RightBrace, LeftParen, RightParen, LeftBracket, RightBracket,

@@ -16,6 +16,35 @@ format bitmod3 {
   value(i) = row * scale * (q[i] == 4 ? [3, -3, 6, -6][special] : fp3[q[i]])
 }
 
+fn half(x) = x / 2.0
+
+fn minifloat(c, E, M) = {
+  let e = c >> M & (1 << E) - 1
+  // Without the hidden one.
+  let m = c & (1 << M) - 1  // fraction
+
+  e == 0 ? m * exp2(1 - M) : (m | 1 << M) * exp2(e - M)
+}
+
+format tiny<E, M> {
+  q: u<(E + M)>
+  value = minifloat(q, E, M)
+}
+
+format tiny21 = tiny<2, 1>
+format tiny12 = tiny<1, 2>
+
+format grid<B, G> {
+  block G
+  row lut: f16[1 << B]
+  scale: tiny21
+  q: u<B>[G] @ i < G / 2 ? 8 + 2 * B * i : 8 + 2 * B * (i - G / 2) + B
+  value(i) = {
+    let code = q[i]
+    half(scale) * lut[code] + as_bf16(code) + as_f16(code) + as_f32(code)
+  }
+}
+
 format planes {
   block 64
   row scale: f32
@@ -41,6 +70,10 @@ op linear<M, N, K>(x: f16[M, K], w: bitmod3[N, K], bias: f32[N]) -> f16[M, N] {
 
 op pick(x: f32[4, 8]) -> f32[4] {
   y[m] = sum k, j { x[m, k] * x[m, j] } + x[m, 7] - x[0, 0] * (x[m, 1] <= 2 ? 1 : x[m, 2] >= 3 ? 2 : 3)
+}
+
+op columns<N, K>(x: f16[K], w: grid<3, 64>[N, K] along N) -> f16[N] {
+  y[n] = half(sum k { x[k] * w[n, k] })
 }
 
 schedule linear for cuda.sm90 {
