@@ -55,10 +55,14 @@ export class ProgramEditor {
     });
   }
 
-  region(region: Region, symbols: ReadonlyMap<string, ExprId>): Region {
+  region(
+    region: Region,
+    symbols: ReadonlyMap<string, ExprId>,
+    inputs: ReadonlyMap<number, ExprId> = new Map(),
+  ): Region {
     return {
       ...region,
-      index: region.index.map((e) => this.substitute(e, symbols)),
+      index: region.index.map((e) => this.substitute(e, symbols, inputs)),
       ...(region.bit === undefined ? {} : { bit: this.substitute(region.bit, symbols) }),
     };
   }
@@ -124,6 +128,19 @@ export function regionSymbols(exprs: Exprs, region: Region): Set<string> {
   for (const e of region.index) symbolsOf(exprs, e, found);
   if (region.bit !== undefined) symbolsOf(exprs, region.bit, found);
   return found;
+}
+
+/** Numbers of the inputs that an input's place depends on, itself included: places may be looked up in other inputs. */
+export function inputsBehind(exprs: Exprs, inputs: readonly Region[], n: number, found: Set<number> = new Set()): Set<number> {
+  if (found.has(n)) return found;
+  found.add(n);
+  for (const e of inputs[n]?.index ?? []) for (const m of inputsOf(exprs, e)) inputsBehind(exprs, inputs, m, found);
+  return found;
+}
+
+/** True where the place of a region depends on what another region holds. */
+export function gathers(exprs: Exprs, region: Region): boolean {
+  return region.index.some((e) => inputsOf(exprs, e).size > 0);
 }
 
 /** The factors of a product, through nested multiplications. */

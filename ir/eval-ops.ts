@@ -39,7 +39,8 @@ type OpOf<K extends TileOp["kind"]> = Extract<TileOp, { readonly kind: K }>;
 interface OpContext extends OpScope {
   readonly axes: readonly WalkAxis[];
   readonly env: ExprEnv;
-  cursor(region: Region, use: Use): Cursor;
+  /** `input`: the inputs before it, for a region whose index reads them. */
+  cursor(region: Region, use: Use, input?: ExprEnv["input"]): Cursor;
 }
 
 /** Compiles an op; the result carries it out with the current values of the enclosing loops. */
@@ -71,9 +72,10 @@ function openDomain(op: TileOp, scope: OpScope): OpContext {
     names,
     axes,
     env,
-    cursor: (region, use) => {
+    cursor: (region, use, input) => {
       const tensor = scope.tensor(region.tensor);
-      return makeCursor(scope.program.exprs, region, tensor, axes, scope.cells, env, scope.pick(tensor, use));
+      const names = input === undefined ? env : { ...env, input };
+      return makeCursor(scope.program.exprs, region, tensor, axes, scope.cells, names, scope.pick(tensor, use));
     },
   };
 }
@@ -127,24 +129,30 @@ function roundsAt(context: OpContext, to: Region, root: ExprId): (id: ExprId) =>
 
 function compileMap(op: OpOf<"map">, context: OpContext): () => void {
   const { axes, cells, program, arithmetic } = context;
-  const inputs = op.inputs.map((region) => context.cursor(region, "read"));
+  const held = new Float64Array(op.inputs.length);
+  const input = (index: number): (() => number) | undefined => (index < held.length ? () => held[index]! : undefined);
+  const inputs = op.inputs.map((region) => context.cursor(region, "read", input));
   const to = context.cursor(op.to, "write");
-  const held = new Float64Array(inputs.length);
   const value = compileExpr(program.exprs, op.value, {
     ...context.env,
-    input: (index) => (index < held.length ? () => held[index]! : undefined),
+    input,
     rounds: roundsAt(context, op.to, op.value),
   });
   const [free, over] = splitAxes(axes, op.over);
   const type = program.exprs.exprs[op.value]!.type;
   const join = over.length === 0 ? undefined : reduction(op, type, arithmetic);
   const count = volume(axes, over);
-  const cursors = [...inputs, to];
+  const walked = [...inputs.filter((cursor) => !cursor.gathers), to];
   return () => {
-    for (const cursor of cursors) cursor.bind();
+    for (const cursor of [...inputs, to]) cursor.bind();
     let [n, sum] = [0, 0];
-    walk(axes, [...free, ...over], cells, cursors, () => {
-      for (let i = 0; i < inputs.length; i++) held[i] = readAt(inputs[i]!);
+    walk(axes, [...free, ...over], cells, walked, () => {
+      for (let i = 0; i < inputs.length; i++) {
+        const cursor = inputs[i]!;
+        // Where it lies is known only now: its index reads the inputs before it.
+        if (cursor.gathers) cursor.at = cursor.locate();
+        held[i] = readAt(cursor);
+      }
       sum = n === 0 ? value() : join!(sum, value());
       n = n + 1 === count ? 0 : n + 1;
       if (n === 0) writeAt(to, sum);
@@ -278,9 +286,11 @@ function compileDecode(op: OpOf<"decode">, context: OpContext): () => void {
   const fields = op.fields.map((region) => context.cursor(region, "read"));
   const to = context.cursor(op.to, "write");
   const at = compileExpr(program.exprs, op.at, context.env);
-  const uses = format.uses.map((use) =>
-    fieldUse(format, fields, use.field, compileExpr(format.exprs, use.index, env), () => cells[i]!),
-  );
+  const uses: Thunk[] = [];
+  for (const use of format.uses) {
+    const index = compileExpr(format.exprs, use.index, { ...env, input: (n) => uses[n] });
+    uses.push(fieldUse(format, fields, use.field, index, () => cells[i]!));
+  }
   const value = compileExprs(format.exprs, [format.value], {
     ...env,
     input: (index) => uses[index],

@@ -34,6 +34,8 @@ export interface Cursor {
   /** By domain position: whether the place (or bit) depends on that axis. */
   readonly uses: readonly boolean[];
   readonly bit: Thunk | undefined;
+  /** Its place depends on what other regions hold: `locate` finds it once those are read. */
+  readonly gathers: boolean;
   instance: Instance;
   at: number;
   /** Element offset by domain position and coordinate, where `slow` is false. */
@@ -134,9 +136,10 @@ export function makeCursor(
   const strides = stridesOf(tensor.shape);
   const roots = region.bit === undefined ? region.index : [...region.index, region.bit];
   const names = roots.map((id) => symbolsOf(exprs, id));
-  const plans = region.index.map((id) => planAxis(exprs, id, axes, env));
+  const gathers = reachable(exprs, region.index).some((id) => exprs.exprs[id]?.kind === "input");
+  const plans = gathers ? [] : region.index.map((id) => planAxis(exprs, id, axes, env));
   const whole = compileExprs(exprs, region.index, env);
-  const separable = plans.every((plan) => plan !== undefined);
+  const separable = !gathers && plans.every((plan) => plan !== undefined);
   const tables = axes.map((axis) => new Int32Array(separable ? axis.extent : 0));
   const bounds = separable ? plans.map((plan, i) => boundsOf(plan, strides[i]!, axes, cells, tables)) : [];
   const outside = (axis: number, low: number, high: number): never =>
@@ -145,6 +148,7 @@ export function makeCursor(
     tensor,
     uses: axes.map((axis) => names.some((set) => set.has(axis.axis))),
     bit: region.bit === undefined ? undefined : compileExpr(exprs, region.bit, env),
+    gathers,
     instance: undefined as unknown as Instance,
     at: 0,
     tables,

@@ -18,7 +18,10 @@ export interface Field {
   readonly span: Span;
 }
 
-/** One use of a field in the value expression; `{kind: "input", index}` refers to it. `index` uses the symbol `i`. */
+/**
+ * One use of a field in the value expression; `{kind: "input", index}` refers to it. `index` uses the symbol `i` and
+ * earlier uses as inputs: a stored code may select an element of a stored table.
+ */
 export interface FieldUse {
   readonly field: string;
   readonly index: ExprId;

@@ -45,6 +45,7 @@ export type Tail = "exact" | "mask";
 
 export interface Region {
   readonly tensor: string;
+  /** The inputs of a map may use earlier inputs of it here: `w.lut[n, w.q[n, k]]` looks a stored code up. */
   readonly index: readonly ExprId[];
   readonly tail: Tail;
   /** Selects one bit of the (integer) elements, 0 the lowest: the region's type is then u1. Bit planes are read so. */

@@ -86,13 +86,15 @@ export function formatLines(format: Format): readonly string[] {
 /** Indices of the uses that the value reads, in the order of reading, each once. */
 function useRoots(format: Format): readonly ExprId[] {
   const seen = new Set<string>();
-  return inputsOf(format.exprs, format.value).flatMap((n) => {
-    const use = format.uses[n];
-    const key = JSON.stringify(use);
-    if (use === undefined || seen.has(key) || isWhole(format, n)) return [];
-    seen.add(key);
-    return [use.index];
-  });
+  const under = (root: ExprId): readonly ExprId[] =>
+    inputsOf(format.exprs, root).flatMap((n) => {
+      const use = format.uses[n];
+      const key = JSON.stringify(use);
+      if (use === undefined || seen.has(key) || isWhole(format, n)) return [];
+      seen.add(key);
+      return [...under(use.index), use.index];
+    });
+  return under(format.value);
 }
 
 /** A scalar field at index 0 is written without an index. */

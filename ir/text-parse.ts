@@ -246,7 +246,7 @@ function openOp(reading: Reading): OpReading {
     input: (token): ExprId | undefined => {
       const tensor = tensors.get(token.text);
       if (tensor === undefined || !reading.cursor.sees("[")) return undefined;
-      const region = readRegionAt(reading, meaning, token);
+      const region = readRegionAt(reading, meaning, token, meaning);
       const key = JSON.stringify(region);
       let index = inputs.findIndex((known) => JSON.stringify(known) === key);
       if (index < 0) index = inputs.push(region) - 1;
@@ -263,12 +263,16 @@ function readRegion(reading: Reading, meaning: Meaning): Region {
   return readRegionAt(reading, meaning, token);
 }
 
-/** The rest of a region; its tensor's name is taken. */
-function readRegionAt(reading: Reading, meaning: Meaning, token: Token): Region {
+/** The rest of a region; its tensor's name is taken. `place`: what its index may use, by default no other tensor. */
+function readRegionAt(
+  reading: Reading,
+  meaning: Meaning,
+  token: Token,
+  place: Meaning = { ...meaning, input: () => undefined },
+): Region {
   const { cursor, tensors, reader } = reading;
   const tensor = tensors.get(token.text) ?? cursor.fail(`no tensor ${token.text}`, token);
   cursor.expect("[");
-  const place = { ...meaning, input: () => undefined };
   const index = cursor.sees("]") ? [] : cursor.list(() => readExpr(reader, place));
   const close = cursor.expect("]");
   if (index.length !== tensor.axes.length)

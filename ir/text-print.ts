@@ -123,8 +123,17 @@ function rootsOf(op: TileOp, exprs: Exprs): readonly ExprId[] {
     case "contract":
       return [...of(op.to), ...of(op.a), ...of(op.b)];
     case "map": {
-      const used = inputsOf(exprs, op.value).map((n) => sameInput(op.inputs, n));
-      return [...of(op.to), ...[...new Set(used)].flatMap((n) => of(op.inputs[n] ?? op.to)), op.value];
+      const used = new Set<number>();
+      const use = (root: ExprId): void => {
+        for (const n of inputsOf(exprs, root).map((m) => sameInput(op.inputs, m))) {
+          const region = op.inputs[n];
+          if (used.has(n) || region === undefined) continue;
+          for (const index of of(region)) use(index);
+          used.add(n);
+        }
+      };
+      use(op.value);
+      return [...of(op.to), ...[...used].flatMap((n) => of(op.inputs[n] ?? op.to)), op.value];
     }
     case "quantize":
       return [...op.to.flatMap(of), ...of(op.from)];

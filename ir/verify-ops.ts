@@ -10,8 +10,10 @@ type OpOf<K extends TileOp["kind"]> = Extract<TileOp, { readonly kind: K }>;
 
 export function verifyOp(outer: Verifying, op: TileOp): void {
   const v = verifyDomain(outer, op);
-  const regions = [...reads(op), ...writes(op)];
-  if (!regions.every((region) => verifyRegion(v, region))) return;
+  // Only a map's inputs read other tensors to find their place, and only those before them.
+  const earlier = (n: number): number => (op.kind === "map" ? n : 0);
+  if (!reads(op).every((region, n) => verifyRegion(v, region, earlier(n)))) return;
+  if (!writes(op).every((region) => verifyRegion(v, region, 0))) return;
   for (const region of writes(op)) {
     if (v.tensors.get(region.tensor)?.role === "input") v.report(`it writes input ${region.tensor}`);
     if (region.bit !== undefined) v.report(`it writes a bit of ${region.tensor}`);
@@ -52,8 +54,8 @@ function verifyDomain(v: Verifying, op: TileOp): Verifying {
   return { ...v, names };
 }
 
-/** False where the region cannot be looked at any further. */
-function verifyRegion(v: Verifying, region: Region): boolean {
+/** False where the region cannot be looked at any further. `inputs`: how many inputs its index may read. */
+function verifyRegion(v: Verifying, region: Region, inputs: number): boolean {
   const tensor = v.tensors.get(region.tensor);
   if (tensor === undefined) {
     v.report(`there is no tensor ${region.tensor}`);
@@ -69,7 +71,7 @@ function verifyRegion(v: Verifying, region: Region): boolean {
     return false;
   }
   for (const id of roots) {
-    verifySymbols(v, id);
+    verifySymbols(v, id, inputs);
     const type = v.program.exprs.exprs[id]!.type;
     if (type !== "i32") v.report(`an index of ${tensor.id} is ${type}, not i32`);
   }

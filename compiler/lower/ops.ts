@@ -224,13 +224,11 @@ export class OpLowerer {
     const base = op.over.some(isLaneAxis)
       ? new Map([...point, [op.over.find(isLaneAxis)!, this.#read.laneCoordinate()]])
       : point;
-    let terms = this.#read.points(base, over).map((p) =>
-      this.#read.value(
-        op.value,
-        p,
-        op.inputs.map((r) => this.#read.element(r, p)),
-      ),
-    );
+    let terms = this.#read.points(base, over).map((p) => {
+      const inputs: ExprId[] = [];
+      for (const region of op.inputs) inputs.push(this.#read.element(region, p, inputs));
+      return this.#read.value(op.value, p, inputs);
+    });
     const combine: Op = op.reduce === "max" ? "max" : "add";
     while (terms.length > 1) {
       terms = Array.from({ length: Math.ceil(terms.length / 2) }, (_, i) => {

@@ -105,8 +105,8 @@ export class PointReader {
     return all;
   }
 
-  indexOf(region: Region, point: Point): readonly ExprId[] {
-    return region.index.map((e) => this.value(e, point, []));
+  indexOf(region: Region, point: Point, inputs: readonly ExprId[] = []): readonly ExprId[] {
+    return region.index.map((e) => this.value(e, point, inputs));
   }
 
   /** The bit address of an element (or of one bit of it) in its tensor's memory. */
@@ -117,8 +117,11 @@ export class PointReader {
     return print(layout, this.#ctx.build, { ...at, [BIT]: bit })[ADDRESS] ?? internal(`${tensor.id} has no address`);
   }
 
-  /** One element of a region, wherever it lives, in the type that kernels compute with. */
-  element(region: Region, point: Point): ExprId {
+  /**
+   * One element of a region, wherever it lives, in the type that kernels compute with. `inputs`: the elements already
+   * read, for a region whose place depends on them.
+   */
+  element(region: Region, point: Point, inputs: readonly ExprId[] = []): ExprId {
     const { build } = this.#ctx;
     const tensor = this.#ctx.tensor(region.tensor);
     if (tensor.place === "register") {
@@ -128,7 +131,7 @@ export class PointReader {
       if (registers.elems === 1 && bitsOf(tensor.type) !== 1) return local;
       return extract(build, local, build.constant(slot.elem * bitsOf(tensor.type)), tensor.type);
     }
-    const index = this.indexOf(region, point);
+    const index = this.indexOf(region, point, inputs);
     const when = this.inside(region, index);
     const bit = region.bit === undefined ? build.constant(0) : this.value(region.bit, point, []);
     return this.load(region, this.address(region, index, bit), when);

@@ -15,24 +15,32 @@ function formatOf(program: Program, name: string): Format {
   return program.formats.find((f) => f.name === name) ?? internal(`no format ${name}`);
 }
 
-/** A use such as `q[1 - i]` reads a neighbour in the block: the field's last index moves by (use − i). */
-function useRegion(editor: ProgramEditor, format: Format, op: Decode, use: number, i: ExprId): Region {
+/**
+ * Where a use reads its field: a use such as `q[1 - i]` a neighbour in the block, one of a field with other than one
+ * element per value the element counted from its instance's first. `copied` brings an index into the program.
+ */
+function useRegion(editor: ProgramEditor, format: Format, op: Decode, use: number, i: ExprId, copied: Copied): Region {
   const { build } = editor;
-  const { field, index } = format.uses[use]!;
-  const position = format.fields.findIndex((f) => f.name === field);
-  const region = op.fields[position] ?? internal(`decode of ${format.name} lacks field ${field}`);
-  const perValue = format.fields[position]!.count > 1;
-  if (!perValue || plainSymbol(format.exprs, index) === "i") return region;
-  const at = build.copy(format.exprs, index, (e) => (e.kind === "symbol" ? i : undefined));
+  const { field: name, index } = format.uses[use]!;
+  const position = format.fields.findIndex((f) => f.name === name);
+  const region = op.fields[position] ?? internal(`decode of ${format.name} lacks field ${name}`);
+  const field = format.fields[position]!;
+  const perValue = field.scope === "block" && field.count === format.block;
+  if (field.count === 1 || (perValue && plainSymbol(format.exprs, index) === "i")) return region;
   const last = region.index.at(-1)!;
-  return { ...region, index: [...region.index.slice(0, -1), build.op("sub", build.add(last, at), i)] };
+  const at = build.add(last, copied(index));
+  return { ...region, index: [...region.index.slice(0, -1), perValue ? build.op("sub", at, i) : at] };
 }
+
+type Copied = (root: ExprId) => ExprId;
 
 function expandDecode(editor: ProgramEditor, format: Format, op: Decode): TileOp {
   const { build } = editor;
   const i = build.op("mod", op.at, build.constant(format.block));
-  const value = build.copy(format.exprs, format.value, (e) => (e.kind === "symbol" ? i : undefined));
-  const inputs = format.uses.map((_, use) => useRegion(editor, format, op, use, i));
+  // Inputs of the map are the uses in their order, so an index that reads a use reads the same input.
+  const copied: Copied = (root) => build.copy(format.exprs, root, (e) => (e.kind === "symbol" ? i : undefined));
+  const value = copied(format.value);
+  const inputs = format.uses.map((_, use) => useRegion(editor, format, op, use, i, copied));
   return { kind: "map", inputs, to: op.to, value, over: [], domain: op.domain, span: op.span };
 }
 

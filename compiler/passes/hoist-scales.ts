@@ -9,6 +9,7 @@ import { isTileOp, type Program, type Region, type Step, type TileOp } from "../
 import type { Scalar } from "../../ir/scalar.ts";
 import {
   factorsOf,
+  inputsBehind,
   inputsOf,
   mapBodies,
   ProgramEditor,
@@ -58,7 +59,9 @@ function hoist(editor: ProgramEditor, steps: readonly Step[], op: Contract, at: 
   const varies = (factor: ExprId): boolean =>
     [...symbolsOf(build, factor)].some((s) =>
       [...symbolsOf(build, binding.get(s) ?? factor)].some((t) => over.has(t)),
-    ) || [...inputsOf(build, factor)].some((i) => [...regionSymbols(build, regions[i]!)].some((s) => over.has(s)));
+    ) || [...inputsOf(build, factor)]
+      .flatMap((i) => [...inputsBehind(build, regions, i)])
+      .some((i) => [...regionSymbols(build, regions[i]!)].some((s) => over.has(s)));
   const factors = factorsOf(build, producer.value);
   const leaving = factors.filter((f) => !varies(f));
   const staying = productOf(build, factors.filter(varies));
@@ -85,7 +88,7 @@ export function hoistFrom(editor: ProgramEditor, steps: readonly Step[], op: Con
   for (const { inputs: regions, value: factor } of found) {
     const base = inputs.length;
     const renumber = new Map(regions.map((r, i) => [i, build.input(base + i, regionType(editor, r))]));
-    inputs.push(...regions);
+    inputs.push(...regions.map((r) => editor.region(r, new Map(), renumber)));
     value = build.mul(value, editor.substitute(factor, new Map(), renumber));
   }
   if (!cleared) value = build.add(build.input(1, acc.type), value);
@@ -116,11 +119,14 @@ export function compactInputs(
   inputs: readonly Region[],
   value: ExprId,
 ): { readonly inputs: readonly Region[]; readonly value: ExprId } {
-  const used = [...inputsOf(editor.build, value)].sort((a, b) => a - b);
+  const behind = new Set<number>();
+  for (const n of inputsOf(editor.build, value)) inputsBehind(editor.build, inputs, n, behind);
+  const used = [...behind].sort((a, b) => a - b);
   const renumber = new Map(
     used.map((old, now) => [old, editor.build.input(now, regionType(editor, inputs[old]!))] as const),
   );
-  return { inputs: used.map((i) => inputs[i]!), value: editor.substitute(value, new Map(), renumber) };
+  const regions = used.map((i) => editor.region(inputs[i]!, new Map(), renumber));
+  return { inputs: regions, value: editor.substitute(value, new Map(), renumber) };
 }
 
 function regionType(editor: ProgramEditor, region: Region): Scalar {

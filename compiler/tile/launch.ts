@@ -3,7 +3,7 @@ import { internal, NO_SPAN, type Span } from "../../ir/diagnostics.ts";
 import type { ExprId } from "../../ir/expr.ts";
 import type { Dim, Region, Step, Tensor, TileOp } from "../../ir/program.ts";
 import type { Scalar } from "../../ir/scalar.ts";
-import { factorsOf, inputsOf, type ProgramEditor, plainSymbol, regionSymbols } from "../edit.ts";
+import { factorsOf, gathers, inputsOf, type ProgramEditor, plainSymbol, regionSymbols } from "../edit.ts";
 import type { PassContext } from "../pass.ts";
 import { type LaunchPlan, planLaunch } from "./plan.ts";
 
@@ -208,7 +208,9 @@ class LaunchTiler {
   }
 
   #input(region: Region, phase: Phase): Region {
-    return this.#isLocal(region) ? this.#localRegion(region, true) : this.#load(region, phase);
+    if (this.#isLocal(region)) return this.#localRegion(region, true);
+    // What is looked up is read where it is used: its place is known only there.
+    return gathers(this.editor.build, region) ? this.#global(region) : this.#load(region, phase);
   }
 
   #laneDims(): readonly Dim[] {
