@@ -3,7 +3,9 @@
  * are computed from, everything else lies with its lane axis on the lanes and the rest in registers.
  */
 import { internal } from "../../ir/diagnostics.ts";
-import { ELEM, type Extents, LANE, type Layout, REG, type Term } from "../../ir/layout.ts";
+import type { ExprId } from "../../ir/expr.ts";
+import { BIT, ELEM, type Extents, LANE, type Layout, REG, type Term } from "../../ir/layout.ts";
+import { compileAddress } from "../../ir/layout-apply.ts";
 import type { Program, Region, Tensor, TileOp } from "../../ir/program.ts";
 import { findRow } from "../../ir/row-catalogue.ts";
 import { bitsOf } from "../../ir/scalar.ts";
@@ -20,14 +22,47 @@ function extentsOf(tensor: Tensor): Extents {
 
 type Copy = Extract<TileOp, { kind: "copy" }>;
 
+/** True where an index is the axis itself plus something that does not depend on it. */
+function stepsAlong(editor: ProgramEditor, index: ExprId, axis: string): boolean {
+  const { build } = editor;
+  const expr = build.get(index);
+  if (expr.kind === "symbol") return expr.name === axis;
+  if (expr.kind !== "op" || expr.op !== "add") return false;
+  const [a, b] = expr.args.map((arg) => symbolsOf(build, arg).has(axis));
+  if (a === b) return false;
+  return stepsAlong(editor, expr.args[a ? 0 : 1]!, axis);
+}
+
+/** Positions looked at to see how a row lies in memory: layouts repeat after a block, and blocks are smaller than this. */
+const SAMPLED = 4096;
+
+/** True where every `count` neighbours along a tensor's last axis (or their bits `bit`) fill an aligned word. */
+function fillsWords(tensor: Tensor, count: number, bit: number): boolean {
+  if (tensor.layout === undefined) return false;
+  const address = compileAddress(tensor.layout, [...tensor.axes, BIT]);
+  const row = tensor.axes.slice(0, -1).map(() => 0);
+  const extent = Math.min(SAMPLED, tensor.shape.at(-1)!);
+  const step = 32 / count;
+  for (let first = 0; first + count <= extent; first += count) {
+    const start = address(...row, first, bit);
+    if (start % 32 !== 0) return false;
+    for (let i = 1; i < count; i++) if (address(...row, first + i, bit) !== start + i * step) return false;
+  }
+  return true;
+}
+
 /** Elements that fill a register, where the tensor's last axis runs along its memory; else 1. */
 function packing(editor: ProgramEditor, tensor: Tensor, load: Copy | undefined): number {
   const bits = bitsOf(tensor.type);
   const last = tensor.axes.at(-1);
   if (load === undefined || last === undefined || isLaneAxis(last) || bits >= 32 || 32 % bits !== 0) return 1;
   const along = load.from.index.map((e) => symbolsOf(editor.build, e).has(last));
-  const contiguous = along.lastIndexOf(true) === along.length - 1 && along.indexOf(true) === along.length - 1;
-  return contiguous && tensor.shape.at(-1)! % (32 / bits) === 0 ? 32 / bits : 1;
+  const only = along.lastIndexOf(true) === along.length - 1 && along.indexOf(true) === along.length - 1;
+  const count = 32 / bits;
+  if (!only || tensor.shape.at(-1)! % count !== 0 || !stepsAlong(editor, load.from.index.at(-1)!, last)) return 1;
+  const source = editor.tensor(load.from.tensor);
+  const planes = load.from.bit === undefined ? [0] : [...Array(bitsOf(source.type)).keys()];
+  return planes.every((bit) => fillsWords(source, count, bit)) ? count : 1;
 }
 
 function defaultLayout(tensor: Tensor, packed: number, lanes: number): Strided {

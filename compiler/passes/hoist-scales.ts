@@ -59,7 +59,8 @@ function hoist(editor: ProgramEditor, steps: readonly Step[], op: Contract, at: 
   const varies = (factor: ExprId): boolean =>
     [...symbolsOf(build, factor)].some((s) =>
       [...symbolsOf(build, binding.get(s) ?? factor)].some((t) => over.has(t)),
-    ) || [...inputsOf(build, factor)]
+    ) ||
+    [...inputsOf(build, factor)]
       .flatMap((i) => [...inputsBehind(build, regions, i)])
       .some((i) => [...regionSymbols(build, regions[i]!)].some((s) => over.has(s)));
   const factors = factorsOf(build, producer.value);
