@@ -142,7 +142,14 @@ class OpChecker {
         : `\`${name.text}\` is the extent of ${found.length} axes of this tensor`;
     this.#failed = true;
     const notes = [{ message: "`along` names the size of the axis that the format's blocks lie along" }];
-    report(this.#diagnostics, "shape/along", name.span, message, notes, found.length === 0 ? didYouMean(name.text, name.span, named) : undefined);
+    report(
+      this.#diagnostics,
+      "shape/along",
+      name.span,
+      message,
+      notes,
+      found.length === 0 ? didYouMean(name.text, name.span, named) : undefined,
+    );
     return undefined;
   }
 

@@ -131,7 +131,12 @@ export function regionSymbols(exprs: Exprs, region: Region): Set<string> {
 }
 
 /** Numbers of the inputs that an input's place depends on, itself included: places may be looked up in other inputs. */
-export function inputsBehind(exprs: Exprs, inputs: readonly Region[], n: number, found: Set<number> = new Set()): Set<number> {
+export function inputsBehind(
+  exprs: Exprs,
+  inputs: readonly Region[],
+  n: number,
+  found: Set<number> = new Set(),
+): Set<number> {
   if (found.has(n)) return found;
   found.add(n);
   for (const e of inputs[n]?.index ?? []) for (const m of inputsOf(exprs, e)) inputsBehind(exprs, inputs, m, found);
