@@ -14,7 +14,7 @@ const MAY_IMPORT: Readonly<Record<(typeof SOURCE_FOLDERS)[number], readonly stri
 /** The compiler's front doors, which may also reach the back ends and the simulator. */
 const FRONT_DOOR = /^compiler\/(driver|cli)\.ts$|^compiler\/cli\//;
 /** The only rooms with files, processes and sockets; everything else also runs in a browser. */
-const NODE_ROOM = /^compiler\/cli\.ts$|^compiler\/(cli|io)\/|^backends\/hosts\/node-/;
+const NODE_ROOM = /^compiler\/cli\.ts$|^compiler\/cli\/|^compiler\/io\/node-|^backends\/hosts\/node-/;
 
 const PACKAGES: readonly (readonly [room: RegExp, names: RegExp])[] = [
   [/^compiler\/cli/, /^commander$/],
