@@ -140,10 +140,10 @@ export const COMMANDS: readonly CommandSpec[] = [
   },
   {
     name: "hw",
-    about: "list hardware models, or every number of one with its source",
-    arguments: [["[name]", "a model"]],
+    about: "list hardware models, every number of one with its source, or compare with everything published",
+    arguments: [["[name]", "a model; validate: the table of evidence, exit 1 where a figure differs"]],
     options: [JSON_OPTION],
-    examples: ["hw", "hw systolic-128"],
+    examples: ["hw", "hw systolic-128", "hw validate"],
     load: () => import("./hw.ts"),
   },
   {

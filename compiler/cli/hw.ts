@@ -1,4 +1,4 @@
-/** `bitloom hw [NAME]`: the hardware models that come with Bitloom; of one, every number with its source. */
+/** `bitloom hw [NAME]`: the hardware models that come with Bitloom; of one, every number with its source; or their evidence. */
 import { dramBytesPerSecond, peakMacsPerSecond } from "../../hw-models/derive.ts";
 import { HARDWARE, hardwareNamed } from "../../hw-models/index.ts";
 import { type HardwareModel, numericFields, sourceOf } from "../../hw-models/schema.ts";
@@ -71,6 +71,10 @@ export async function run(
   [name]: readonly string[],
   options: { readonly json?: boolean },
 ): Promise<Exit> {
+  if (name === "validate") {
+    const { validate } = await import("./validate.ts");
+    return validate(terminal, options.json);
+  }
   if (name === undefined) {
     if (options.json) printJson(terminal, "bitloom.hw/1", { models: HARDWARE });
     else printModels(terminal);
