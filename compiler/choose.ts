@@ -17,6 +17,7 @@ interface Problem {
   readonly x: Tensor;
   readonly w: Tensor;
   readonly m: number;
+  readonly n: number;
   readonly k: number;
   readonly integer: boolean;
   /** Both operands store whole words of one bit plane. */
@@ -59,6 +60,7 @@ function problemOf(program: Program): Problem | undefined {
     op,
     x,
     w,
+    n: free.at(-1)?.extent ?? 1,
     m: free.slice(0, -1).reduce((n, d) => n * d.extent, 1),
     k: op.over.reduce((n, axis) => n * extent(axis), 1),
     integer: isInt(x.type) && isInt(w.type),
@@ -81,6 +83,36 @@ function chunkFor(block: number, limit: number): number {
   return chunk;
 }
 
+/** A schedule without the division of the reduced axis among warps. */
+type Shape = Pick<Schedule, "strategy" | "tileM" | "tileN" | "chunk"> & { readonly row?: string };
+
+function shapeOf(p: Problem, strategy: Schedule["strategy"], row: string | undefined): Shape {
+  if (strategy === "popc") return { strategy, tileM: Math.min(p.m, 2), tileN: 2, chunk: chunkFor(p.block, 128) };
+  if (strategy !== "mma") return { strategy: "fma", tileM: Math.min(p.m, 4), tileN: 2, chunk: chunkFor(p.block, 32) };
+  const shape = findRow(row ?? B1_ROW)!;
+  if (shape.op === "mulAdd") {
+    const tokens = Math.min(4, Math.ceil(p.m / shape.n));
+    return { strategy, row: shape.id, tileM: tokens * shape.n, tileN: shape.m, chunk: chunkFor(p.block, 128) };
+  }
+  const chunk = p.k >= 4 * shape.k ? 4 * shape.k : shape.k;
+  return { strategy, row: shape.id, tileM: shape.n, tileN: shape.m / bitsOf(p.w.type), chunk };
+}
+
+/** Warps that keep today's largest GPUs busy while they wait for memory: 32 on each of 132 multiprocessors. */
+const BUSY_WARPS = 32 * 132;
+
+/**
+ * Tiles are spread over warps; where there are too few, warps divide the reduced axis and add up in shared memory.
+ * Needs warps that exchange values among themselves: where the block is the unit of exchange, it has one warp.
+ */
+function spread(p: Problem, shape: Shape, target: Target): Pick<Schedule, "warps" | "split"> {
+  const tiles = Math.ceil(p.n / shape.tileN) * Math.ceil(p.m / shape.tileM);
+  const steps = Math.ceil(p.k / (shape.chunk * (shape.strategy === "mma" ? 1 : target.lanes)));
+  let split = 1;
+  while (split < 8 && tiles * split * 2 <= BUSY_WARPS && steps >= split * 2) split *= 2;
+  return target.exchange === "block" || split === 1 ? { warps: target.warps, split: 1 } : { warps: 1, split };
+}
+
 function planSchedule(
   p: Problem,
   strategy: Schedule["strategy"],
@@ -88,34 +120,8 @@ function planSchedule(
   row: string | undefined,
   reasons: readonly string[],
 ): Schedule {
-  const { warps } = target;
-  if (strategy === "mma") {
-    const shape = findRow(row ?? B1_ROW)!;
-    if (shape.op === "mulAdd") {
-      const tokens = Math.min(4, Math.ceil(p.m / shape.n));
-      return {
-        strategy,
-        row: shape.id,
-        tileM: tokens * shape.n,
-        tileN: shape.m,
-        chunk: chunkFor(p.block, 128),
-        warps,
-        reasons,
-      };
-    }
-    return {
-      strategy,
-      row: shape.id,
-      tileM: shape.n,
-      tileN: shape.m / bitsOf(p.w.type),
-      chunk: p.k >= 4 * shape.k ? 4 * shape.k : shape.k,
-      warps,
-      reasons,
-    };
-  }
-  if (strategy === "popc")
-    return { strategy, tileM: Math.min(p.m, 2), tileN: 2, chunk: chunkFor(p.block, 128), warps, reasons };
-  return { strategy: "fma", tileM: Math.min(p.m, 4), tileN: 2, chunk: chunkFor(p.block, 32), warps, reasons };
+  const shape = shapeOf(p, strategy, row);
+  return { ...shape, ...spread(p, shape, target), reasons };
 }
 
 /** Tokens from which the matrix unit beats multiply–adds on an H100 (bench/results/cuda-quickstart-h100.md). */
@@ -145,7 +151,15 @@ export function choose(
 ): Schedule | undefined {
   const p = problemOf(program);
   if (p === undefined)
-    return { strategy: "fma", tileM: 1, tileN: 1, chunk: 32, warps: target.warps, reasons: ["nothing to contract"] };
+    return {
+      strategy: "fma",
+      tileM: 1,
+      tileN: 1,
+      chunk: 32,
+      warps: target.warps,
+      split: 1,
+      reasons: ["nothing to contract"],
+    };
   const asked = request.strategy;
   const row = request.row ?? (asked === "mma" ? (p.integer ? B1_ROW : F16_ROW) : undefined);
   if (row !== undefined && !acceptRow(p, target, row, request, span, diagnostics)) return undefined;

@@ -12,6 +12,8 @@ export interface Schedule {
   /** Consecutive values of the reduced axis that one lane takes at a time (mma: the row's k). */
   readonly chunk: number;
   readonly warps: number;
+  /** Warps of a block that divide the reduced axis among them and add up in shared memory; above 1, `warps` is 1. */
+  readonly split: number;
   /** One sentence each: why this strategy, what was passed over. */
   readonly reasons: readonly string[];
 }

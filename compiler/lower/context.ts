@@ -25,6 +25,8 @@ export class LaunchContext {
   readonly prologue: Stmt[] = [];
   readonly grid: [number, number, number] = [1, 1, 1];
   warps = 1;
+  /** Loops over warps so far: between two, the block meets. */
+  warpLoops = 0;
   /** What must hold, besides an access's own test, for anything to be written here. */
   guard: ExprId | undefined;
   /** Program symbols (loop variables) in the kernel. */
@@ -107,12 +109,18 @@ export class LaunchContext {
     const index = this.buffers.findIndex((b) => b.id === id);
     const known = this.buffers[index];
     if (known !== undefined) {
-      if (known.access === access) return known;
+      if (known.access === access || known.space === "shared") return known;
       const both: Buffer = { ...known, access: "readWrite" };
       this.buffers[index] = both;
       return both;
     }
     const layout = tensor.layout ?? internal(`${tensor.id} has no layout`);
+    if (tensor.place === "shared") {
+      const length = tensor.shape.reduce((n, e) => n * e, 1);
+      const shared: Buffer = { id, type: valueType(tensor.type), length, space: "shared", access: "readWrite" };
+      this.buffers.push(shared);
+      return shared;
+    }
     const type = this.storage(tensor);
     const made: Buffer = {
       id,

@@ -59,7 +59,7 @@ export class OpLowerer {
     const from = this.#ctx.tensor(op.from.tensor).place;
     const to = this.#ctx.tensor(op.to.tensor).place;
     if (from === "global" && to === "register") this.#loadTile(op);
-    else if (from === "register" && to === "global") this.#storeTile(op);
+    else if (from === "register" && (to === "global" || to === "shared")) this.#storeTile(op);
     else internal(`lower does not copy from ${from} to ${to}`);
   }
 

@@ -233,12 +233,17 @@ function axesOf(editor: ProgramEditor, region: Region): ReadonlyMap<string, stri
   return found;
 }
 
-/** A result follows the first input whose elements cover it. */
-function follow(editor: ProgramEditor, op: TileOp, layouts: Map<string, Layout>): Layout | undefined {
+/** A result follows the first input whose elements cover it; through shared memory, what was stored there. */
+function follow(
+  editor: ProgramEditor,
+  op: TileOp,
+  layouts: ReadonlyMap<string, Layout>,
+  stores: ReadonlyMap<string, Copy>,
+): Layout | undefined {
   if (op.kind !== "map") return undefined;
   const tensor = editor.tensor(op.to.tensor);
   for (const region of op.inputs) {
-    const layout = layouts.get(region.tensor);
+    const layout = layouts.get(stores.get(region.tensor)?.from.tensor ?? region.tensor);
     if (region.tensor === tensor.id || layout?.kind !== "strided") continue;
     const made = project(layout, axesOf(editor, region), tensor, 1);
     if (made !== undefined) return made;
@@ -276,17 +281,19 @@ function run(program: Program, { target }: PassContext): Program {
   const editor = new ProgramEditor(program);
   const layouts = new Map<string, Layout>();
   const loads = new Map<string, Copy>();
+  const stores = new Map<string, Copy>();
   forEachOp(program.body, (op) => {
     if (op.kind === "quantize") internal("anchor-layouts expects expanded formats");
     if (op.kind === "contract" && op.by === "mma") anchorContract(editor, op, layouts);
     if (op.kind === "copy" && editor.tensor(op.from.tensor).place === "global") loads.set(op.to.tensor, op);
+    if (op.kind === "copy" && editor.tensor(op.to.tensor).place === "shared") stores.set(op.to.tensor, op);
   });
   const isOpen = (id: string): boolean => editor.tensor(id).place === "register" && !layouts.has(id);
   const forced = layouts.size > 0;
   if (forced) {
     forEachOp(program.body, (op) => {
       if (op.kind === "map" && isOpen(op.to.tensor)) {
-        const made = follow(editor, op, layouts);
+        const made = follow(editor, op, layouts, stores);
         if (made !== undefined) layouts.set(op.to.tensor, made);
       }
     });
@@ -295,7 +302,7 @@ function run(program: Program, { target }: PassContext): Program {
   forEachOp(program.body, (op) => {
     if (op.kind === "quantize" || op.kind === "fill" || !isOpen(op.to.tensor)) return;
     const tensor = editor.tensor(op.to.tensor);
-    const made = follow(editor, op, layouts);
+    const made = follow(editor, op, layouts, stores);
     layouts.set(tensor.id, made ?? defaultLayout(tensor, packing(editor, tensor, loads.get(tensor.id)), target.lanes));
   });
   for (const [id, layout] of layouts) editor.tensors.set(id, { ...editor.tensor(id), layout });

@@ -1,6 +1,6 @@
 /** lower: each launch becomes a Kernel; tiles become lanes and registers through their layouts. */
 import { internal } from "../../ir/diagnostics.ts";
-import type { Kernel } from "../../ir/kernel.ts";
+import type { Kernel, Stmt } from "../../ir/kernel.ts";
 import { isTileOp, type Program, type Step, writes } from "../../ir/program.ts";
 import type { Target } from "../../ir/target.ts";
 import { forEachOp } from "../edit.ts";
@@ -16,6 +16,8 @@ function mutableTensors(body: readonly Step[]): ReadonlySet<string> {
   });
   return new Set([...written].filter(([, n]) => n > 1).map(([id]) => id));
 }
+
+const MEET: Stmt = { kind: "collective", scope: "block", what: { family: "sync", op: "barrier" } };
 
 function lowerSteps(steps: readonly Step[], context: LaunchContext, ops: OpLowerer): void {
   const { build } = context;
@@ -46,7 +48,8 @@ function lowerSteps(steps: readonly Step[], context: LaunchContext, ops: OpLower
         bind(trips === 1 ? build.constant(0) : build.builtin("group", step.map.dim, [0, trips - 1]));
         break;
       case "warp":
-        context.warps = trips;
+        if (context.warpLoops++ > 0) context.emit(MEET);
+        context.warps = Math.max(context.warps, trips);
         bind(build.builtin("warp", 0, [0, trips - 1]));
         break;
       case "unroll":

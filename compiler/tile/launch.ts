@@ -1,8 +1,9 @@
 /** Builds the loops of one launch: phases that walk the reduced axis, and what happens between them. */
 import { internal, NO_SPAN, type Span } from "../../ir/diagnostics.ts";
 import type { ExprId } from "../../ir/expr.ts";
+import { rowMajor } from "../../ir/layout-build.ts";
 import type { Dim, Region, Step, Tensor, TileOp } from "../../ir/program.ts";
-import type { Scalar } from "../../ir/scalar.ts";
+import { bitsOf, type Scalar } from "../../ir/scalar.ts";
 import { factorsOf, gathers, inputsOf, type ProgramEditor, plainSymbol, regionSymbols } from "../edit.ts";
 import type { PassContext } from "../pass.ts";
 import { type LaunchPlan, planLaunch } from "./plan.ts";
@@ -15,6 +16,8 @@ interface Local {
   readonly tensor: Tensor;
   readonly axes: readonly string[];
   readonly partial: "sum" | "max" | undefined;
+  /** Each of the block's warps holds a part of the sum. */
+  readonly split: boolean;
 }
 
 interface Phase {
@@ -32,6 +35,8 @@ const IDENTITY = { sum: 0, max: -3.4028234663852886e38 } as const;
 
 class LaunchTiler {
   readonly steps: Step[] = [];
+  /** What every warp does before their sums meet; undefined until they do. */
+  apart: readonly Step[] | undefined;
   readonly #locals = new Map<string, Local>();
   readonly #fills = new Map<string, ExprId>();
   #phase: Phase | undefined;
@@ -89,7 +94,8 @@ class LaunchTiler {
     if (phase === undefined) return;
     this.#phase = undefined;
     const { axis } = this.plan.walked!;
-    const steps = Math.ceil(this.plan.walked!.steps / (phase.divided ? this.plan.shares : 1));
+    const among = phase.divided ? this.plan.shares : this.plan.split;
+    const steps = Math.ceil(this.plan.walked!.steps / among);
     const body = [...phase.loads, ...phase.body];
     this.steps.push(...phase.inits);
     this.steps.push({
@@ -146,7 +152,8 @@ class LaunchTiler {
   #global(region: Region): Region {
     const { plan, editor } = this;
     const used = regionSymbols(editor.build, region);
-    const uneven = this.#phase?.divided === true && plan.walked!.steps % plan.shares !== 0;
+    const among = this.#phase?.divided === true ? plan.shares : plan.split;
+    const uneven = plan.walked !== undefined && plan.walked.steps % among !== 0;
     const walked = plan.walked === undefined ? [] : [{ ...plan.walked, ragged: plan.walked.ragged || uneven }];
     const ragged = [...plan.parallel, ...walked].some((a) => a.ragged && used.has(a.axis));
     return { ...editor.region(region, this.#index()), tail: ragged ? "mask" : region.tail };
@@ -185,7 +192,7 @@ class LaunchTiler {
     const used = regionSymbols(editor.build, global);
     const loops = new Set([
       ...plan.parallel.flatMap((p) => [this.plan.name("block", p.axis), this.plan.name("warp", p.axis)]),
-      ...(plan.walked ? [this.plan.name("step", plan.walked.axis), this.plan.name("share", plan.walked.axis)] : []),
+      ...(plan.walked ? (["step", "share", "split"] as const).map((part) => plan.name(part, plan.walked!.axis)) : []),
     ]);
     const tileAxes = [...plan.extents.keys()].filter((a) => used.has(a));
     const planes = [...used].filter((s) => !loops.has(s) && !plan.extents.has(s));
@@ -255,6 +262,7 @@ class LaunchTiler {
       tensor: acc.tensor,
       axes,
       partial: this.#laneDims().length > 0 ? "sum" : undefined,
+      split: this.plan.split > 1,
     });
   }
 
@@ -295,6 +303,7 @@ class LaunchTiler {
       tensor: acc.tensor,
       axes,
       partial: this.#laneDims().length > 0 ? reduce : undefined,
+      split: false,
     });
   }
 
@@ -312,7 +321,13 @@ class LaunchTiler {
     phase.body.push({ kind: "map", inputs, to: made.region, value, over: [], domain: dims, span: op.span });
     if (visible)
       phase.body.push({ kind: "copy", from: made.region, to: this.#global(op.to), domain: dims, span: op.span });
-    else this.#locals.set(op.to.tensor, { tensor: made.tensor, axes: order.map((d) => d.axis), partial: undefined });
+    else
+      this.#locals.set(op.to.tensor, {
+        tensor: made.tensor,
+        axes: order.map((d) => d.axis),
+        partial: undefined,
+        split: false,
+      });
   }
 
   /** Ops that do not walk: on finished tiles, with whatever else they need read in place. */
@@ -349,7 +364,8 @@ class LaunchTiler {
     this.#locals.set(op.to.tensor, {
       tensor: made.tensor,
       axes: free.map((d) => d.axis),
-      partial: carry ? "sum" : undefined,
+      partial: carry && lanes.length > 0 ? "sum" : undefined,
+      split: carry && this.plan.split > 1,
     });
   }
 
@@ -370,7 +386,8 @@ class LaunchTiler {
   #carries(op: MapOp): boolean {
     const { build } = this.editor;
     if (op.reduce !== "sum" || op.inputs.length !== 1) return false;
-    if (this.#locals.get(op.inputs[0]!.tensor)?.partial !== "sum") return false;
+    const local = this.#locals.get(op.inputs[0]!.tensor);
+    if (local === undefined || (local.partial !== "sum" && !local.split)) return false;
     const linear = factorsOf(build, op.value).filter((f) => inputsOf(build, f).size > 0);
     return linear.length === 1 && build.get(linear[0]!).kind === "input";
   }
@@ -378,8 +395,13 @@ class LaunchTiler {
   /** Adds up the lanes' partial results of a tensor. */
   #settle(id: string): void {
     const local = this.#locals.get(id) ?? internal(`${id} is read before it is written`);
-    if (local.partial === undefined) return;
+    if (local.partial === undefined && !local.split) return;
     if (this.#phase !== undefined) internal(`${id} is settled inside a loop`);
+    const whole = local.partial === undefined ? local : this.#addLanes(local, local.partial);
+    this.#locals.set(id, whole.split ? this.#addWarps(whole) : whole);
+  }
+
+  #addLanes(local: Local, reduce: "sum" | "max"): Local {
     const { build } = this.editor;
     const lane = this.plan.name("lane", this.plan.walked!.axis);
     const dims = local.tensor.axes.map((a, i) => ({ axis: a, extent: local.tensor.shape[i]! }));
@@ -393,12 +415,65 @@ class LaunchTiler {
       to: made.region,
       value,
       over: [lane],
-      reduce: local.partial,
+      reduce,
       domain: dims,
       span: local.tensor.span,
     });
-    this.#locals.set(id, { tensor: made.tensor, axes: local.axes, partial: undefined });
+    return { ...local, tensor: made.tensor, partial: undefined };
   }
+
+  /** The warps' sums through shared memory: after this, steps belong to the part that follows the barrier. */
+  #addWarps(local: Local): Local {
+    if (this.apart !== undefined) internal("warps meet only once in a launch");
+    const { build } = this.editor;
+    const { tensor } = local;
+    const { span } = tensor;
+    const axis = this.plan.name("split", this.plan.walked!.axis);
+    const dims = tensor.axes.map((a, i) => ({ axis: a, extent: tensor.shape[i]! }));
+    const all = [{ axis, extent: this.plan.split }, ...dims];
+    const shared = this.editor.add({
+      ...tensor,
+      id: `${tensor.id}.warps`,
+      axes: all.map((d) => d.axis),
+      shape: all.map((d) => d.extent),
+      place: "shared",
+      layout: rowMajor(
+        all.map((d) => d.axis),
+        all.map((d) => d.extent),
+        bitsOf(tensor.type),
+      ),
+    });
+    const own: Region = { tensor: tensor.id, index: dims.map((d) => this.editor.axis(d)), tail: "exact" };
+    const there: Region = { tensor: shared.id, index: all.map((d) => this.editor.axis(d)), tail: "exact" };
+    this.apart = [...this.steps, { kind: "copy", from: own, to: there, domain: dims, span }];
+    this.steps.length = 0;
+    const sum = this.#register(`${tensor.id}.sum`, tensor.type, dims, span);
+    const value = build.input(0, tensor.type);
+    this.steps.push({
+      kind: "map",
+      inputs: [there],
+      to: sum.region,
+      value,
+      over: [axis],
+      reduce: "sum",
+      domain: [...dims, all[0]!],
+      span,
+    });
+    return { ...local, tensor: sum.tensor, split: false };
+  }
+}
+
+/** Each warp's part, then, when all have met, what the first warp does with the sums. */
+function meetingWarps(editor: ProgramEditor, plan: LaunchPlan, tiler: LaunchTiler, span: Span): readonly Step[] {
+  const { axis } = plan.walked!;
+  const warps = { extent: plan.split, step: 1, map: { kind: "warp" as const }, span };
+  const last = plan.name("final", axis);
+  const cond = editor.build.op("eq", editor.build.symbol(last, "i32", [0, plan.split - 1]), editor.build.constant(0));
+  const first: Step = { kind: "when", cond, body: tiler.steps, span };
+  return [
+    { kind: "loop", name: plan.name("split", axis), ...warps, body: tiler.apart ?? internal("split warps never meet") },
+    { kind: "loop", name: last, ...warps, body: [first] },
+  ];
 }
 
 /** The steps of one launch whose ops work on whole tensors. */
@@ -414,7 +489,7 @@ export function tileLaunch(
   for (const op of ops) tiler.op(op);
   tiler.close();
   const span = ops[0]!.span;
-  let body: readonly Step[] = tiler.steps;
+  let body: readonly Step[] = plan.split === 1 ? tiler.steps : meetingWarps(editor, plan, tiler, span);
   for (const p of [...plan.parallel].reverse()) {
     if (p.warps > 1)
       body = [

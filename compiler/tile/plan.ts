@@ -36,6 +36,8 @@ export interface LaunchPlan {
   readonly walked: WalkedAxis | undefined;
   /** Blocks that divide the walked axis among them where nothing is reduced; each repeats the reductions for itself. */
   readonly shares: number;
+  /** Warps of a block that divide the steps of the walked axis; their sums meet in shared memory. */
+  readonly split: number;
   /** Old axis → its index as a sum of loop variables and tile axes. */
   readonly index: ReadonlyMap<string, ExprId>;
   /** The same in phases that reduce nothing, where each share takes every `shares`-th step. */
@@ -49,7 +51,7 @@ export interface LaunchPlan {
 }
 
 /** What a part of a split axis is called; launches after the first carry their number, so names are unique. */
-export type Part = "block" | "warp" | "tile" | "share" | "step" | "lane" | "elem";
+export type Part = "block" | "warp" | "tile" | "share" | "split" | "final" | "step" | "lane" | "elem";
 
 /** Axes that every visible result has: they can be spread over the grid. */
 function parallelAxes(whole: ReadonlyMap<string, Tensor>, ops: readonly TileOp[]): readonly Dim[] {
@@ -86,12 +88,13 @@ export function planLaunch(
   const dims = result.filter((d) => d.axis !== walk?.axis);
   const contracts = ops.some((op) => op.kind === "contract");
   const mma = contracts && schedule.strategy === "mma";
+  const split = contracts ? schedule.split : 1;
   const index = new Map<string, ExprId>();
   const extents = new Map<string, number>();
   const parallel = dims.map((d, i): ParallelAxis => {
     const last = i === dims.length - 1;
     const tile = !contracts ? 1 : last ? schedule.tileN : i === dims.length - 2 ? schedule.tileM : 1;
-    const warps = last ? schedule.warps : 1;
+    const warps = last && split === 1 ? schedule.warps : 1;
     const gridDim = last ? 0 : i === dims.length - 2 ? 1 : 2;
     return { axis: d.axis, extent: d.extent, tile, warps, gridDim, ragged: d.extent % (tile * warps) !== 0 };
   });
@@ -121,12 +124,13 @@ export function planLaunch(
     const own = walked.lanes === 1 ? build.constant(0) : build.mul(lane, build.constant(walked.chunk));
     const at = (number: ExprId): ExprId =>
       build.add(build.add(build.mul(number, build.constant(walked.lanes * walked.chunk)), own), elem);
-    index.set(axis, at(step));
+    const part = build.symbol(name("split", axis), "i32", [0, split - 1]);
+    index.set(axis, at(split === 1 ? step : build.add(build.mul(step, build.constant(split)), part)));
     sharedIndex.set(axis, shares === 1 ? at(step) : at(build.add(build.mul(step, build.constant(shares)), share)));
     if (walked.lanes > 1) extents.set(name("lane", axis), walked.lanes);
     extents.set(name("elem", axis), walked.chunk);
   }
-  return { parallel, walked, shares, index, sharedIndex, extents, whole, name };
+  return { parallel, walked, shares, split, index, sharedIndex, extents, whole, name };
 }
 
 /** Blocks worth having in a launch that quantizes few rows: about two a multiprocessor of today's largest GPUs. */

@@ -42,7 +42,9 @@ const cases: readonly Case[] = [
   { op: "linear_w4a16", sizes: { M: 3, N: 11, K: 384 }, schedule: {} },
   { op: "linear_w4a16", sizes: { M: 11, N: 9, K: 2176 }, schedule: { strategy: "fma" } },
   { op: "linear_w4a16", sizes: { M: 11, N: 35, K: 384 }, schedule: { strategy: "mma" } },
-  { op: "linear_nf4", sizes: { M: 5, N: 19, K: 192 }, schedule: { strategy: "mma" } },
+  { op: "linear_w4a16", sizes: { M: 9, N: 18, K: 640 }, schedule: { strategy: "mma", warps: 1, split: 4 } },
+  { op: "linear_w4a16", sizes: { M: 2, N: 7, K: 3200 }, schedule: { strategy: "fma", warps: 1, split: 2 } },
+  { op: "linear_nf4", sizes: { M: 5, N: 19, K: 192 }, schedule: { strategy: "mma", warps: 4, split: 1 } },
   { op: "linear_nf4", sizes: { M: 1, N: 8, K: 2048 }, schedule: {} },
   { op: "linear_nf4", sizes: { M: 5, N: 13, K: 192 }, schedule: { strategy: "fma" } },
   { op: "linear_w2a8", sizes: { M: 1, N: 9, K: 512 }, schedule: {} },
@@ -73,7 +75,7 @@ describe.each(cases)("$op $sizes $schedule", ({ op, sizes, schedule: request }) 
     let program = source;
     const context: PassContext = {
       target,
-      schedule: { strategy: "fma", tileM: 1, tileN: 1, chunk: 1, warps: 1, reasons: [] },
+      schedule: { strategy: "fma", tileM: 1, tileN: 1, chunk: 1, warps: 1, split: 1, reasons: [] },
     };
     for (const pass of ALGEBRA) {
       program = pass.run(program, context);
