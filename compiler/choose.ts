@@ -176,7 +176,23 @@ export function choose(
     return undefined;
   }
   const { strategy: _s, row: _r, emulated: _e, ...rest } = request;
-  return { ...base, ...rest };
+  const schedule = { ...base, ...rest };
+  const misfit = whyTilesMisfit(schedule, p);
+  if (misfit !== undefined) diagnostics.error("schedule/tile", span, misfit);
+  return misfit === undefined ? schedule : undefined;
+}
+
+/** Why a written tile does not fit what the schedule is carried out with, or undefined where it does. */
+function whyTilesMisfit({ row, tileM, tileN, chunk, warps, split }: Schedule, p: Problem): string | undefined {
+  if (split > 1 && warps > 1) return "warps either share the channels or divide the reduced axis";
+  const shape = row === undefined ? undefined : findRow(row);
+  if (shape === undefined)
+    return chunk > p.block && chunk % p.block !== 0 ? `steps of ${chunk} straddle blocks of ${p.block}` : undefined;
+  const lines = shape.op === "andPopc" ? tileN * bitsOf(p.w.type) : tileN;
+  if (lines % shape.m !== 0) return `${tileN} channels a warp do not fill the ${shape.m} lines of ${shape.id}`;
+  if (tileM % shape.n !== 0) return `${tileM} tokens a warp do not fill the ${shape.n} columns of ${shape.id}`;
+  if (chunk % shape.k !== 0) return `steps of ${chunk} are no multiple of the ${shape.k} of ${shape.id}`;
+  return undefined;
 }
 
 function acceptRow(

@@ -107,7 +107,7 @@ def run(folder, case, cache):
     error = np.abs(y - expected)
     inside = bool(np.all(error <= allowed))
     share = float(np.max(error / allowed))
-    return {"op": op, "M": m, "N": n, "K": k, "strategy": case["schedule"]["strategy"], "withinBound": inside,
+    return {"op": op, "M": m, "N": n, "K": k, "strategy": case["schedule"]["strategy"], "schedule": case["schedule"], "withinBound": inside,
             "largestErrorOverBound": share, "relativeError": float(np.linalg.norm(y - expected) / np.linalg.norm(expected)),
             "bytesMoved": case["bytes"]["read"] + case["bytes"]["written"], **timing}
 

@@ -6,6 +6,7 @@
  * (Feng et al., APNN-TC, SC'21; identity checked in test/passes/bit-planes.test.ts.)
  */
 import type { ExprId } from "../../ir/expr.ts";
+import { bitPlanes as planesOfRows } from "../../ir/layout-build.ts";
 import type { Dim, Program, Region, Step, TileOp } from "../../ir/program.ts";
 import { findRow } from "../../ir/row-catalogue.ts";
 import { bitsOf, isInt, isSigned, type Scalar } from "../../ir/scalar.ts";
@@ -23,10 +24,22 @@ function weight(editor: ProgramEditor, type: Scalar, plane: ExprId): ExprId {
   return build.op("select", top, build.op("sub", build.constant(0), power), power);
 }
 
+/**
+ * Codes that one launch leaves for the next may lie as suits both: all of a row's plane together, so that lanes which read
+ * neighbouring words of one plane share cache lines. What users store keeps the layout of its format.
+ */
+function storeByPlane(editor: ProgramEditor, id: string): void {
+  const tensor = editor.tensor(id);
+  if (tensor.role !== "workspace") return;
+  const layout = planesOfRows(tensor.axes, tensor.shape, bitsOf(tensor.type), { per: "row", pitchAlignBits: 128 });
+  editor.tensors.set(id, { ...tensor, layout });
+}
+
 function toPlanes(editor: ProgramEditor, op: Contract): readonly Step[] {
   const x = editor.tensor(op.a.tensor).type;
   const w = editor.tensor(op.b.tensor).type;
   if (!isInt(x) || !isInt(w) || op.a.bit !== undefined || bitsOf(x) > 8 || bitsOf(w) > 8) return [op];
+  for (const region of [op.a, op.b]) storeByPlane(editor, region.tensor);
   const { build } = editor;
   const i: Dim = { axis: `i_plane${bitsOf(x)}`, extent: bitsOf(x) };
   const j: Dim = { axis: `j_plane${bitsOf(w)}`, extent: bitsOf(w) };

@@ -19,11 +19,11 @@ export interface Sample {
 /** Odd everything with a ragged reduction; several blocks along both axes and several steps. */
 export const SAMPLES: readonly Sample[] = [
   { op: "linear_w4a16", sizes: { M: 3, N: 11, K: 384 } },
-  { op: "linear_w4a16", sizes: { M: 5, N: 20, K: 2176 }, schedule: { tileM: 2 } },
-  { op: "linear_w2a8", sizes: { M: 3, N: 11, K: 384 }, schedule: { tileM: 2 } },
+  { op: "linear_w4a16", sizes: { M: 5, N: 20, K: 2176 }, schedule: { strategy: "fma", tileM: 2 } },
+  { op: "linear_w2a8", sizes: { M: 3, N: 11, K: 384 }, schedule: { strategy: "popc", tileM: 2 } },
   { op: "linear_w2a8", sizes: { M: 1, N: 18, K: 8320 } },
   { op: "linear_nf4", sizes: { M: 1, N: 11, K: 192 } },
-  { op: "linear_nf4", sizes: { M: 5, N: 20, K: 2112 }, schedule: { tileM: 2 } },
+  { op: "linear_nf4", sizes: { M: 5, N: 20, K: 2112 }, schedule: { strategy: "fma", tileM: 2 } },
 ];
 
 export const label = ({ op, sizes }: Sample): string => `${op} ${sizes.M} x ${sizes.N} x ${sizes.K}`;
