@@ -176,8 +176,14 @@ export function choose(
     return undefined;
   }
   const { strategy: _s, row: _r, emulated: _e, ...rest } = request;
-  const schedule = { ...base, ...rest };
-  const misfit = whyTilesMisfit(schedule, p);
+  let schedule: Schedule = { ...base, ...rest };
+  let misfit = whyTilesMisfit(schedule, p);
+  if (misfit !== undefined && free === undefined) {
+    // The tile was asked for, the strategy was not: take one that the tile fits.
+    const lanes = p.integer && p.planar ? "popc" : "fma";
+    schedule = { ...planSchedule(p, lanes, target, undefined, [...base.reasons, `not taken: ${misfit}`]), ...rest };
+    misfit = whyTilesMisfit(schedule, p);
+  }
   if (misfit !== undefined) diagnostics.error("schedule/tile", span, misfit);
   return misfit === undefined ? schedule : undefined;
 }

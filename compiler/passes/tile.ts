@@ -9,7 +9,7 @@ import { internal } from "../../ir/diagnostics.ts";
 import { isTileOp, type Program, type Step, type TileOp } from "../../ir/program.ts";
 import { ProgramEditor } from "../edit.ts";
 import type { Pass, PassContext } from "../pass.ts";
-import { tileLaunch } from "../tile/launch.ts";
+import { tileLaunch } from "../tile/loops.ts";
 
 function run(program: Program, context: PassContext): Program {
   const editor = new ProgramEditor(program);
