@@ -1,5 +1,5 @@
 /** Essays on the codes of targets and schedules. Every example is compiled: the failing one yields its code, the other nothing. */
-import type { Essay, Example } from "./explain.ts";
+import type { Essay, LoomExample } from "./explain.ts";
 
 const PLANES = `op linear_w2a8<M, N, K>(x: f16[M, K], w: i2_planes[N, K]) -> f16[M, N] {
   let xq = quantize(x, i8_planes)
@@ -9,14 +9,14 @@ const GROUPS = `op linear<M, N, K>(x: f16[M, K], w: int4_g128[N, K]) -> f16[M, N
   y[m, n] = sum k { x[m, k] * w[n, k] }
 }`;
 
-const planes = (target: string, body: string): Example => ({
+const planes = (target: string, body: string): LoomExample => ({
   text: `${PLANES}\n\nschedule linear_w2a8 for ${target} {\n  ${body}\n}`,
   op: "linear_w2a8",
   sizes: { M: 16, N: 64, K: 256 },
   target,
 });
 
-const groups = (target: string, body: string): Example => ({
+const groups = (target: string, body: string): LoomExample => ({
   text: `${GROUPS}\n\nschedule linear for ${target} {\n  ${body}\n}`,
   op: "linear",
   sizes: { M: 16, N: 64, K: 256 },

@@ -10,6 +10,7 @@ import { PHASES, type Phase, type Transformer } from "../../simulator/workload/l
 import { tileMachine } from "../passes/tile-machine.ts";
 import { nearest } from "../report.ts";
 import { type OutputFile, readText, writeFiles } from "./files.ts";
+import { sayDiagnostics } from "./report.ts";
 import { refuse } from "./request.ts";
 import type { PeerPlan } from "./simulate-peer.ts";
 import { printRun, printRuns } from "./simulate-report.ts";
@@ -196,6 +197,7 @@ export async function run(terminal: Terminal, [path = ""]: readonly string[], op
     return usageError(terminal, "a trace is of one run: give one --hw, --phase and --weight-bits");
   const simulations = runAll(terminal, workload, plan, requests, withTrace, diagnostics);
   if (diagnostics.failed) return refuse(terminal, "simulate", diagnostics, sources, options.json);
+  sayDiagnostics(terminal, diagnostics.list, sources);
   const files = simulations.flatMap((s) => traceFiles(options, s.trace, plan.window));
   const exit = writeFiles(terminal, files);
   if (exit !== EXIT.ok) return exit;

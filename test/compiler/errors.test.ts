@@ -3,7 +3,7 @@ import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import { check } from "../../compiler/check.ts";
 import { compile } from "../../compiler/driver.ts";
-import { type Example, essayOf, explain, explainedCodes } from "../../compiler/explain.ts";
+import { type Essay, essayOf, explain, explainedCodes, type LoomExample } from "../../compiler/explain.ts";
 import { instantiate } from "../../compiler/instantiate.ts";
 import { LANGUAGE_ESSAYS } from "../../compiler/language-essays.ts";
 import { TARGET_ESSAYS } from "../../compiler/target-essays.ts";
@@ -11,14 +11,15 @@ import { Diagnostics, type Source } from "../../ir/diagnostics.ts";
 import { renderDiagnostics } from "../../ir/render-diagnostics.ts";
 
 const root = new URL("../errors/", import.meta.url);
-const codes = [...Object.keys(LANGUAGE_ESSAYS), ...Object.keys(TARGET_ESSAYS)];
+const essays: Readonly<Record<string, Essay>> = { ...LANGUAGE_ESSAYS, ...TARGET_ESSAYS };
+const codes = Object.keys(essays);
 
 interface Outcome {
   readonly diagnostics: Diagnostics;
   readonly sources: readonly Source[];
 }
 
-function run({ text, op, sizes, target }: Example): Outcome {
+function run({ text, op, sizes, target }: LoomExample): Outcome {
   const diagnostics = new Diagnostics();
   const sources = [{ name: "input.loom", text }];
   const module = check(sources, diagnostics);
@@ -29,7 +30,7 @@ function run({ text, op, sizes, target }: Example): Outcome {
 }
 
 /** The first line of a case may ask for a program: `// request OP M=4 K=128 for cuda.sm80`. */
-function caseOf(text: string): Example {
+function caseOf(text: string): LoomExample {
   const match = /^\/\/ request (\w+)(.*?)(?: for ([\w.]+))?\n/.exec(text);
   if (match === null) return { text };
   const sizes = Object.fromEntries(
@@ -44,14 +45,14 @@ function caseOf(text: string): Example {
 
 describe("essays", () => {
   it.each(codes)("%s: the failing example fails so, the fixed one does not", (code) => {
-    const essay = essayOf(code)!;
+    const essay = essays[code]!;
     const failing = run(essay.failing).diagnostics.list;
     expect([...new Set(failing.map((d) => d.code))]).toEqual([code]);
     expect(run(essay.fixed).diagnostics.list).toEqual([]);
   });
 
   it.each(codes)("%s: every span lies in its file", (code) => {
-    const { diagnostics, sources } = run(essayOf(code)!.failing);
+    const { diagnostics, sources } = run(essays[code]!.failing);
     for (const d of diagnostics.list) {
       for (const span of [
         d.span,
@@ -85,6 +86,7 @@ describe("essays", () => {
     );
     expect([...used].sort()).toEqual(codes.toSorted());
     expect(explainedCodes()).toEqual(expect.arrayContaining(codes));
+    for (const code of codes) expect(essayOf(code)).toBe(essays[code]);
   });
 });
 
@@ -100,7 +102,7 @@ describe("goldens", () => {
   it.each(codes)("%s", async (code) => {
     const input = new URL(`${code}/input.loom`, root);
     // The one code whose case would be megabytes long is made from its essay.
-    const example = existsSync(input) ? caseOf(readFileSync(input, "utf8")) : essayOf(code)!.failing;
+    const example = existsSync(input) ? caseOf(readFileSync(input, "utf8")) : essays[code]!.failing;
     const { diagnostics, sources } = run(example);
     expect(diagnostics.list.map((d) => d.code)).toContain(code);
     const golden = new URL(`${code}/expected.txt`, root);
