@@ -136,13 +136,24 @@ function readsOf(part: Layout): Extents | Point {
   return part.kind === "xor" ? { [part.axis]: 0 } : part.kind === "chain" ? internal("nested chain") : part.from;
 }
 
+/** Layouts are immutable and printed once an element: what simplifying them gives is kept with them. */
+const SIMPLIFIED = new WeakMap<Layout, readonly Layout[]>();
+
+function simplifiedParts(layout: Layout): readonly Layout[] {
+  const known = SIMPLIFIED.get(layout);
+  if (known !== undefined) return known;
+  const parts = partsOf(simplify(layout));
+  SIMPLIFIED.set(layout, parts);
+  return parts;
+}
+
 /**
  * The layout's outputs as expressions of its inputs (integers inside the box; give symbols their ranges, and `div` and
  * `mod` simplify). Axes that the layout does not read pass through. Tables that it needs are appended to `tables`.
  */
 export function print(layout: Layout, build: ExprBuilder, inputs: Coordinates, tables: Table[] = []): Coordinates {
   let at = inputs;
-  for (const part of partsOf(simplify(layout))) {
+  for (const part of simplifiedParts(layout)) {
     const reads = readsOf(part);
     const rest = Object.fromEntries(Object.entries(at).filter(([axis]) => !(axis in reads)));
     at = { ...rest, ...printPart(part, build, at, tables) };

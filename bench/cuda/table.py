@@ -22,7 +22,7 @@ fragments, the others on `mma.m16n8k16` f16 with the weights decoded in register
 ## Beside PyTorch {baselines['torch']} on the same GPU, µs streamed
 
 fp16: {baselines['kernels']['fp16']}; int8: {baselines['kernels']['int8']}; w4a16: {baselines['kernels']['w4a16']}.
-Above 32 tokens our kernels lose: they have no shared-memory pipeline yet.
+At 128 tokens our kernels lose: they have no shared-memory pipeline yet.
 
 | M | N × K | fp16 | int8 | PyTorch w4a16 | **linear_w4a16** | **linear_nf4** | **linear_w2a8** |
 |---|---|---|---|---|---|---|---|""")
