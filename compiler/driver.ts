@@ -15,7 +15,7 @@ import { instantiate } from "./instantiate.ts";
 import type { Module } from "./module.ts";
 import { type Pass, type PassContext, runPasses, type Stage } from "./pass.ts";
 import { lower } from "./passes/lower.ts";
-import { ALGEBRA, KERNEL, SCHEDULING } from "./pipelines.ts";
+import { ALGEBRA, KERNEL, LOWERING, SCHEDULING } from "./pipelines.ts";
 import { didYouMean, report } from "./report.ts";
 import { requestOf } from "./request.ts";
 import type { ScheduleRequest } from "./schedule.ts";
@@ -84,7 +84,12 @@ export function compile(
   };
   const made = reportOf(input);
   const files = target.emit({ name: source.name, program: scheduled.result, kernels: kernels.result, report: made });
-  const stages = [...algebra.stages, ...scheduled.stages, { pass: "lower", result: lowered }, ...kernels.stages];
+  const stages = [
+    ...algebra.stages,
+    ...scheduled.stages,
+    { pass: LOWERING[0].name, result: lowered },
+    ...kernels.stages,
+  ];
   return {
     name: source.name,
     target,
@@ -132,8 +137,7 @@ function runKernelPasses(kernels: readonly Kernel[], context: PassContext, targe
     run: (list) => list.map((k) => pass.run(k, context)),
   });
   const collectives: Pass<readonly Kernel[]> = {
-    name: "collectives",
-    about: "exchanges that the target has no instruction for are memory accesses and barriers",
+    ...LOWERING[1],
     run: (list) => list.map((k) => legaliseCollectives(k, target)),
   };
   const verify = (list: readonly Kernel[]): readonly string[] =>

@@ -31,10 +31,16 @@ export const SCHEDULING: readonly Pass<Program>[] = [
   anchorLayouts,
 ];
 
-/** `lower` stands between the two levels: one Kernel a launch (compiler/passes/lower.ts). */
-export const LOWERING = { name: "lower", about: "launches are kernels; tiles are lanes and registers" } as const;
+/**
+ * Between the two levels: one Kernel a launch (compiler/passes/lower.ts), then the target's own collectives
+ * (backends/collectives.ts), which the driver joins, since passes know targets only as tables.
+ */
+export const LOWERING = [
+  { name: "lower", about: "launches are kernels; tiles are lanes and registers" },
+  { name: "collectives", about: "exchanges that the target has no instruction for are memory accesses and barriers" },
+] as const;
 
-/** On kernels; the target's collectives are brought into its table between the two (backends/collectives.ts). */
+/** On kernels. */
 export const KERNEL: readonly Pass<Kernel>[] = [
   legalise,
   pin, // last: names are for printing

@@ -13,7 +13,7 @@ interface Row {
 export function listPasses(): readonly Row[] {
   const program = [...ALGEBRA, ...SCHEDULING].map((p): Row => ({ name: p.name, level: "program", about: p.about }));
   const kernel = KERNEL.map((p): Row => ({ name: p.name, level: "kernel", about: p.about }));
-  return [...program, { name: LOWERING.name, level: "kernel", about: LOWERING.about }, ...kernel];
+  return [...program, ...LOWERING.map((p): Row => ({ ...p, level: "kernel" })), ...kernel];
 }
 
 export async function run(
