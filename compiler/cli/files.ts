@@ -10,11 +10,12 @@ const REASONS: Readonly<Record<string, string>> = {
   EISDIR: "it is a folder",
   ENOTDIR: "a part of the path is not a folder",
   ENOSPC: "no space left",
+  EIO: "it became shorter while it was read",
   EROFS: "the file system is read-only",
 };
 
 /** Why a file operation failed, in words; rethrows what is not a failure of the file system. */
-function reasonOf(error: unknown): string {
+export function reasonOf(error: unknown): string {
   const code = (error as NodeJS.ErrnoException).code;
   if (code === undefined) throw error;
   return REASONS[code] ?? code;

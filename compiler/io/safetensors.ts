@@ -196,10 +196,14 @@ export interface SafetensorsPlan {
   readonly size: number;
 }
 
-/** Lays out a file: tensors in the order given, header padded so that they begin at a multiple of 8. */
+/**
+ * Lays out a file: tensors in the order given, header padded so that they begin at a multiple of 8. A header that will be
+ * written again when more is known is laid out with room to spare: `headerBytes` is what the first one took.
+ */
 export function layOutSafetensors(
   tensors: readonly NewTensor[],
   metadata: Readonly<Record<string, string>> = {},
+  headerBytes = 0,
 ): SafetensorsPlan {
   const entries: Record<string, unknown> = {};
   if (Object.keys(metadata).length > 0) entries.__metadata__ = metadata;
@@ -215,7 +219,7 @@ export function layOutSafetensors(
     at += size;
   }
   const text = new TextEncoder().encode(JSON.stringify(entries));
-  const length = Math.ceil(text.length / 8) * 8;
+  const length = Math.max(Math.ceil(text.length / 8) * 8, headerBytes - PREFIX);
   const header = new Uint8Array(PREFIX + length).fill(0x20);
   new DataView(header.buffer).setBigUint64(0, BigInt(length), true);
   header.set(text, PREFIX);

@@ -1,0 +1,167 @@
+/** Packed tensors in safetensors files: one stream a field, and a record that says which declaration gives them meaning. */
+import { internal } from "../../ir/diagnostics.ts";
+import type { Field, Format } from "../../ir/format.ts";
+import type { Layout } from "../../ir/layout.ts";
+import { addressBits } from "../../ir/layout-build.ts";
+import { bytesOfWords, packStream, unpackStream, wordsOfBytes } from "../../ir/pack.ts";
+import { bitsOf } from "../../ir/scalar.ts";
+import { fieldDims, isPerValue } from "../instantiate-terms.ts";
+import { rowMajorLayout, streamLayout } from "../stream-layouts.ts";
+import type { NewTensor } from "./safetensors.ts";
+
+/** The key of the record in a file's metadata; its value is JSON of a `PackedRecord`. */
+export const PACKED_KEY = "bitloom.packed";
+
+/** How well the codes stand for the values that were there. */
+export interface ErrorFigures {
+  /** 10 · log10(Σ x² / Σ (x − q)²); null where there is no error. */
+  readonly sqnrDb: number | null;
+  readonly maxError: number;
+}
+
+export interface PackedTensor {
+  readonly format: string;
+  readonly shape: readonly number[];
+  /** The type that the values had. */
+  readonly type: string;
+  /** The encoder's rule. */
+  readonly rule: string;
+  readonly error: ErrorFigures;
+}
+
+export interface PackedRecord {
+  readonly version: 1;
+  /** Text of the declarations, by file. */
+  readonly sources: readonly { readonly name: string; readonly text: string }[];
+  readonly tensors: Readonly<Record<string, PackedTensor>>;
+}
+
+/** Rows of one chunk of a tensor: whole words in every stream, whatever the width of row fields. */
+export const ROW_STEP = 32;
+
+/** The layout of a field's stream for `rows` rows, as compiled kernels read it; undefined where it is too irregular. */
+export function layoutOf(format: Format, field: Field, rows: number, columns: number): Layout | undefined {
+  const dims = [
+    { axis: "n", extent: rows },
+    { axis: "k", extent: columns },
+  ];
+  const own = fieldDims(format, field, dims);
+  return isPerValue(format, field) ? streamLayout(format, field, own) : rowMajorLayout(own, bitsOf(field.type));
+}
+
+/** Bytes of a field's stream; rows after the first n·32 begin at a whole word. */
+export function streamBytes(format: Format, field: Field, rows: number, columns: number): number {
+  // Streams are proportional to whole chunks, so that a layout of few rows tells the size of all.
+  const whole = Math.floor(rows / ROW_STEP);
+  const size = (count: number): number => {
+    const layout = count === 0 ? undefined : layoutOf(format, field, count, columns);
+    return layout === undefined ? 0 : Math.ceil(addressBits(layout) / 32) * 4;
+  };
+  if (field.scope === "tensor") return size(1);
+  return whole * size(ROW_STEP) + size(rows % ROW_STEP);
+}
+
+/** Types that safetensors has by themselves. */
+const NATIVE: Readonly<Record<string, string>> = {
+  f16: "F16",
+  bf16: "BF16",
+  f32: "F32",
+  i8: "I8",
+  u8: "U8",
+  i16: "I16",
+  u16: "U16",
+  i32: "I32",
+  u32: "U32",
+};
+
+/** The tensor that stores a field: with its own type where rows have no padding, otherwise words of 32 bits a row. */
+export function fieldTensor(tensor: string, format: Format, field: Field, rows: number, columns: number): NewTensor {
+  const name = `${tensor}.${field.name}`;
+  const bytes = streamBytes(format, field, rows, columns);
+  const native = NATIVE[field.type];
+  const shape = fieldDims(format, field, [
+    { axis: "n", extent: rows },
+    { axis: "k", extent: columns },
+  ]).map((d) => d.extent);
+  const count = shape.reduce((a, b) => a * b, 1);
+  const isPlain =
+    native !== undefined && (count * bitsOf(field.type)) / 8 === bytes && isRowMajor(format, field, columns);
+  if (isPlain) return { name, type: native, shape };
+  return { name, type: "U32", shape: field.scope === "block" ? [rows, bytes / 4 / rows] : [bytes / 4] };
+}
+
+function isRowMajor(format: Format, field: Field, columns: number): boolean {
+  if (!isPerValue(format, field)) return true;
+  const plain = rowMajorLayout(
+    [
+      { axis: "n", extent: 1 },
+      { axis: "k", extent: columns },
+    ],
+    bitsOf(field.type),
+  );
+  return JSON.stringify(layoutOf(format, field, 1, columns)) === JSON.stringify(plain);
+}
+
+/** The bytes of a field for some rows of a tensor; a multiple of `ROW_STEP` of them, or the last ones. */
+export function packField(
+  format: Format,
+  field: Field,
+  values: ArrayLike<number>,
+  rows: number,
+  columns: number,
+): Uint8Array {
+  const layout = layoutOf(format, field, rows, columns) ?? internal(`no layout for ${field.name}`);
+  return bytesOfWords(packStream(values, field.type, layout));
+}
+
+/** What `packField` was given. */
+export function unpackField(
+  format: Format,
+  field: Field,
+  bytes: Uint8Array,
+  rows: number,
+  columns: number,
+): Float64Array {
+  const layout = layoutOf(format, field, rows, columns) ?? internal(`no layout for ${field.name}`);
+  return unpackStream(wordsOfBytes(bytes), field.type, layout);
+}
+
+/** True where every field has a layout at this row length. */
+export function canPack(format: Format, columns: number): boolean {
+  return format.fields.every((field) => layoutOf(format, field, ROW_STEP, columns) !== undefined);
+}
+
+const isObject = (value: unknown): value is Readonly<Record<string, unknown>> =>
+  typeof value === "object" && value !== null && !Array.isArray(value);
+const isText = (value: unknown): value is string => typeof value === "string";
+
+/** Reads a record, or says what is wrong with it. */
+export function parseRecord(text: string): PackedRecord | { readonly wrong: string } {
+  const parsed = ((): unknown => {
+    try {
+      return JSON.parse(text);
+    } catch {
+      return undefined;
+    }
+  })();
+  if (!isObject(parsed)) return { wrong: "it is no JSON object" };
+  if (parsed.version !== 1) return { wrong: `version ${String(parsed.version)} is unknown` };
+  const sources = parsed.sources;
+  if (!Array.isArray(sources) || !sources.every((s) => isObject(s) && isText(s.name) && isText(s.text)))
+    return { wrong: "`sources` is a list of names and texts" };
+  if (!isObject(parsed.tensors)) return { wrong: "`tensors` is an object" };
+  for (const [name, tensor] of Object.entries(parsed.tensors)) {
+    const sound =
+      isObject(tensor) &&
+      isText(tensor.format) &&
+      isText(tensor.type) &&
+      isText(tensor.rule) &&
+      Array.isArray(tensor.shape) &&
+      tensor.shape.every((e) => Number.isSafeInteger(e) && e > 0) &&
+      isObject(tensor.error) &&
+      typeof tensor.error.maxError === "number" &&
+      (tensor.error.sqnrDb === null || typeof tensor.error.sqnrDb === "number");
+    if (!sound) return { wrong: `the entry of tensor \`${name}\` is incomplete` };
+  }
+  return parsed as unknown as PackedRecord;
+}

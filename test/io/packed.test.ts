@@ -1,0 +1,125 @@
+/** Packed streams: the bits that compiled kernels read, whole files in pieces, and records that do not fit. */
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { check } from "../../compiler/check.ts";
+import { packedViews } from "../../compiler/cli/dequantize.ts";
+import { instantiate } from "../../compiler/instantiate.ts";
+import { ELEMENTS } from "../../compiler/io/elements.ts";
+import { fieldTensor, PACKED_KEY, packField, parseRecord, streamBytes, unpackField } from "../../compiler/io/packed.ts";
+import type { TensorFile } from "../../compiler/io/tensor-file.ts";
+import { stdFiles } from "../../compiler/std.ts";
+import { Diagnostics } from "../../ir/diagnostics.ts";
+import { addressBits } from "../../ir/layout-build.ts";
+import { type IntType, isFloat, rangeOf } from "../../ir/scalar.ts";
+
+const formats = check(
+  stdFiles().map((f) => f.source),
+  new Diagnostics(),
+).formats;
+
+const ROWS = 70;
+const COLUMNS = 150;
+
+describe("streams", () => {
+  it.each(formats.map((f) => [f.name, f] as const))(
+    "%s: pieces of 32 rows make the stream of the whole",
+    (_, format) => {
+      for (const field of format.fields) {
+        const blocks = Math.ceil(COLUMNS / format.block);
+        const perRow =
+          field.scope === "block" ? (field.count === format.block ? COLUMNS : blocks * field.count) : field.count;
+        const length = field.scope === "tensor" ? field.count : ROWS * perRow;
+        const low = isFloat(field.type) ? 0 : rangeOf(field.type as IntType)[0];
+        const span = isFloat(field.type) ? 100 : rangeOf(field.type as IntType)[1] - low + 1;
+        const values = Float64Array.from({ length }, (_, i) => low + ((i * 7919) % span));
+        const whole = packField(format, field, values, ROWS, COLUMNS);
+        expect(whole.length).toBe(streamBytes(format, field, ROWS, COLUMNS));
+        expect(unpackField(format, field, whole, ROWS, COLUMNS)).toEqual(values);
+        if (field.scope === "tensor") continue;
+        for (let row = 0; row < ROWS; row += 32) {
+          const count = Math.min(32, ROWS - row);
+          const piece = packField(format, field, values.subarray(row * perRow, (row + count) * perRow), count, COLUMNS);
+          const at = streamBytes(format, field, row, COLUMNS);
+          expect(whole.subarray(at, at + piece.length)).toEqual(piece);
+        }
+        const { type, shape } = fieldTensor("w", format, field, ROWS, COLUMNS);
+        expect(shape.reduce((a, b) => a * b, 1) * ELEMENTS.get(type)!.bytesPerBlock).toBe(whole.length);
+      }
+    },
+  );
+
+  it("are those of the operands of a compiled operator", () => {
+    const text = "op f<N, K>(x: f16[K], w: int4_g128[N, K]) -> f16[N] {\n  y[n] = sum k { x[k] * w[n, k] }\n}\n";
+    const sink = new Diagnostics();
+    const program = instantiate(check([{ name: "f.loom", text }], sink), "f", { N: ROWS, K: COLUMNS }, sink)!;
+    const format = formats.find((f) => f.name === "int4_g128")!;
+    for (const field of format.fields) {
+      const layout = program.tensors.find((t) => t.id === `w.${field.name}`)!.layout!;
+      expect(Math.ceil(addressBits(layout) / 32) * 4).toBe(streamBytes(format, field, ROWS, COLUMNS));
+    }
+  });
+});
+
+/** A file with this record and no tensors. */
+const fileWith = (record: string): TensorFile => ({
+  container: "safetensors",
+  metadata: new Map([[PACKED_KEY, record]]),
+  tensors: [],
+});
+
+describe("records", () => {
+  const entry = { format: "i8_row", shape: [2, 3], type: "F32", rule: "absmax", error: { sqnrDb: null, maxError: 0 } };
+  const record = (tensors: object, sources: unknown = []) => JSON.stringify({ version: 1, sources, tensors });
+  it("are read back", () => expect(parseRecord(record({ w: entry }))).toEqual(JSON.parse(record({ w: entry }))));
+
+  it.each([
+    ["no JSON", "{", /it is no JSON object/],
+    ["a list", "[]", /it is no JSON object/],
+    ["another version", '{"version": 2}', /version 2 is unknown/],
+    ["no sources", record({}, 3), /`sources` is a list/],
+    ["a shape of text", record({ w: { ...entry, shape: ["2"] } }), /the entry of tensor `w` is incomplete/],
+    ["a negative shape", record({ w: { ...entry, shape: [-2, 3] } }), /the entry of tensor `w` is incomplete/],
+    ["an endless shape", record({ w: { ...entry, shape: [2 ** 50, 2 ** 50] } }), /`w` cannot have the shape/],
+    ["an unknown format", record({ w: { ...entry, format: "i8_rows" } }), /do not give the format `i8_rows`/],
+    [
+      "code for a name",
+      record({ w: { ...entry, format: "i8_row[N, K]) -> f32[N, K] {} op z(x: f16" } }),
+      /do not give the format/,
+    ],
+    [
+      "a broken declaration",
+      record({ w: { ...entry, format: "f" } }, [{ name: "a", text: "format f {" }]),
+      /do not give/,
+    ],
+    ["a missing field", record({ w: entry }), /`w` lacks the tensor `w.scale`/],
+  ] as const)("with %s are refused", (_, text, message) => {
+    const sink = new Diagnostics();
+    expect(packedViews(fileWith(text), sink)).toBeUndefined();
+    expect(sink.list.map((d) => [d.code, d.message])).toEqual([["file/packed", expect.stringMatching(message)]]);
+  });
+
+  it("of any content never throw", () => {
+    const value = fc.oneof(
+      fc.constantFrom("i8_row", "int4_g128", "i4", "\u0000", "__proto__"),
+      fc.integer(),
+      fc.constant(null),
+    );
+    const shape = fc.array(fc.oneof(fc.integer({ min: -2, max: 300 }), fc.constantFrom(2 ** 31, 2 ** 53)), {
+      maxLength: 4,
+    });
+    const tensor = fc.record({ format: value, shape, type: value, rule: value, error: fc.constant(entry.error) });
+    const any = fc.record({
+      version: fc.constant(1),
+      sources: fc.array(fc.record({ name: fc.string(), text: fc.string() }), { maxLength: 2 }),
+      tensors: fc.dictionary(fc.string(), tensor, { maxKeys: 3 }),
+    });
+    fc.assert(
+      fc.property(any, (content) => {
+        const sink = new Diagnostics();
+        const views = packedViews(fileWith(JSON.stringify(content)), sink);
+        expect(views === undefined).toBe(sink.failed);
+      }),
+      { numRuns: 300 },
+    );
+  });
+});
