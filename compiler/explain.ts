@@ -1,4 +1,5 @@
 /** What every diagnostic code means: `bitloom explain CODE` prints these essays. */
+import { FILE_ESSAYS } from "./file-essays.ts";
 import { LANGUAGE_ESSAYS } from "./language-essays.ts";
 import { SIMULATOR_ESSAYS } from "./simulator-essays.ts";
 import { TARGET_ESSAYS } from "./target-essays.ts";
@@ -35,7 +36,18 @@ export interface CallExample {
   readonly request: Readonly<Record<string, string | number>>;
 }
 
-export type Example = LoomExample | CommandExample | CallExample;
+/** A command that reads `model.safetensors`: a header, and so many bytes of tensors behind it. */
+export interface TensorExample {
+  readonly kind: "tensors";
+  readonly header: string;
+  readonly bytes: number;
+  /** What each of the bytes is; 0 where absent. */
+  readonly fill?: number;
+  /** Without `bitloom`. */
+  readonly command: string;
+}
+
+export type Example = LoomExample | CommandExample | CallExample | TensorExample;
 
 /** The meaning of one code, with an example that has the mistake and the same example mended. */
 export interface Essay<E extends Example = LoomExample> {
@@ -54,6 +66,7 @@ const ESSAYS: Readonly<Record<string, Essay<Example>>> = {
   ...LANGUAGE_ESSAYS,
   ...TARGET_ESSAYS,
   ...SIMULATOR_ESSAYS,
+  ...FILE_ESSAYS,
 };
 
 /** All codes that have an essay, sorted. */
@@ -91,6 +104,11 @@ function showExample(example: Example): string {
       return [...Object.entries(example.files).map(showFile), indent(`$ bitloom ${example.command}`)].join("\n\n");
     case "call":
       return indent(showCall(example));
+    case "tensors": {
+      const { header, bytes, fill = 0, command } = example;
+      const data = `(and ${bytes} bytes of ${fill} behind the header)`;
+      return indent(`model.safetensors, after 8 bytes of header length:\n${header}\n${data}\n\n$ bitloom ${command}`);
+    }
     default:
       return showLoom(example);
   }

@@ -2,6 +2,8 @@
 import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import type { TensorExample } from "../../compiler/explain.ts";
+import { FILE_ESSAYS } from "../../compiler/file-essays.ts";
 import { memorySource } from "../../compiler/io/byte-source.ts";
 import { openTensors } from "../../compiler/io/open.ts";
 import { readValues } from "../../compiler/io/tensor-file.ts";
@@ -10,6 +12,7 @@ import { groupEncoder } from "../../compiler/quantize/groups.ts";
 import { Diagnostics } from "../../ir/diagnostics.ts";
 import { f16Round } from "../../ir/float.ts";
 import { join as concat, f32, gguf, safetensors, VALUE } from "../io/build.ts";
+import { filesIn } from "../meta/sources.ts";
 import { COLUMNS, INPUT } from "../quantize/golden.ts";
 import { type Bitloom, buildBitloom } from "./bitloom.ts";
 
@@ -180,6 +183,25 @@ describe("tensor files", () => {
       3,
     );
     expect(readdirSync(bitloom.cwd)).not.toContain("x");
+  });
+
+  it.each(Object.entries(FILE_ESSAYS))("explains %s by examples that fail and work", (code, { failing, fixed }) => {
+    const try_ = ({ header, bytes, fill = 0, command }: TensorExample) => {
+      write("model.safetensors", safetensors(header, new Uint8Array(bytes).fill(fill)));
+      return bitloom.run(command.split(" "));
+    };
+    expect(try_(failing)).toMatchObject({ exit: 1, stdout: "", stderr: expect.stringContaining(`error[${code}]`) });
+    expect(try_(fixed)).toMatchObject({ exit: 0 });
+    expect(bitloom.run(["explain", code]).stdout).toContain("This works:");
+    write("model.safetensors", MODEL);
+  });
+
+  it("explains every code that readers of files report", () => {
+    const text = [...filesIn("compiler/io", /\.ts$/), ...filesIn("compiler/cli", /\.ts$/)]
+      .map((f) => f.text)
+      .join("\n");
+    const used = [...text.matchAll(/\b(file\/[a-z-]+)\b(?=["\]])/g)].map((m) => m[1]!);
+    expect([...new Set(used)].sort()).toEqual(Object.keys(FILE_ESSAYS).sort());
   });
 
   it("leaves nothing behind where it fails", () => {

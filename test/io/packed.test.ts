@@ -49,13 +49,14 @@ describe("streams", () => {
   );
 
   it("are those of the operands of a compiled operator", () => {
-    const text = "op f<N, K>(x: f16[K], w: int4_g128[N, K]) -> f16[N] {\n  y[n] = sum k { x[k] * w[n, k] }\n}\n";
+    const text =
+      "op f<M, N, K>(x: f16[M, K], w: int4_g128[N, K]) -> f16[M, N] {\n  y[m, n] = sum k { x[m, k] * w[n, k] }\n}\n";
     const sink = new Diagnostics();
-    const program = instantiate(check([{ name: "f.loom", text }], sink), "f", { N: ROWS, K: COLUMNS }, sink)!;
+    const program = instantiate(check([{ name: "f.loom", text }], sink), "f", { M: 2, N: ROWS, K: 256 }, sink)!;
     const format = formats.find((f) => f.name === "int4_g128")!;
     for (const field of format.fields) {
       const layout = program.tensors.find((t) => t.id === `w.${field.name}`)!.layout!;
-      expect(Math.ceil(addressBits(layout) / 32) * 4).toBe(streamBytes(format, field, ROWS, COLUMNS));
+      expect(Math.ceil(addressBits(layout) / 32) * 4).toBe(streamBytes(format, field, ROWS, 256));
     }
   });
 });
