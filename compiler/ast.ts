@@ -40,7 +40,14 @@ export type Expression =
       readonly no: Expression;
       readonly span: Span;
     }
-  | { readonly kind: "sum"; readonly over: readonly Name[]; readonly body: Expression; readonly span: Span }
+  /** `sum k { … }`, or `sum k < 4 { … }` where a format says itself how far k goes. */
+  | {
+      readonly kind: "sum";
+      readonly over: readonly Name[];
+      readonly bound?: Expression;
+      readonly body: Expression;
+      readonly span: Span;
+    }
   /** `{ let a = … let b = … value }`; `valueSpan` begins at the value's first token. */
   | {
       readonly kind: "block";

@@ -5,12 +5,16 @@ import { bitsOf, isFloat, isInt, isScalar, isSigned, type Scalar } from "../ir/s
 import type { CodebookItem, Expression, FnItem, FormatItem, Member, TypeRef } from "./ast.ts";
 import { contiguousLayout, MAX_RECORD_BITS, offsetAddresses, offsetLayout } from "./check-layouts.ts";
 import { constantEntries } from "./check-tables.ts";
-import { type Codebook, ValueBuilder } from "./check-values.ts";
+import { ValueBuilder } from "./check-values.ts";
 import { wholeConstant } from "./constants.ts";
 import { didYouMean, report, warn } from "./report.ts";
+import type { Codebook } from "./value-scope.ts";
 
 /** Most values in a block, elements in a field and entries in a codebook. */
 export const MAX_COUNT = 65536;
+
+/** Most elements of a field that a row or the tensor has once: codebooks that tensors bring along. */
+export const MAX_TABLE = 2 ** 22;
 
 type FieldMember = Member & { kind: "field" };
 
@@ -185,8 +189,8 @@ function placeField(
   diagnostics: Diagnostics,
 ): Placed | undefined {
   const stored = fieldType(member.type, scope, diagnostics);
-  const count =
-    member.count === undefined ? 1 : wholeNumber(member.count, 1, MAX_COUNT, "a field's length", diagnostics);
+  const longest = member.scope === "block" ? MAX_COUNT : MAX_TABLE;
+  const count = member.count === undefined ? 1 : wholeNumber(member.count, 1, longest, "a field's length", diagnostics);
   if (stored === undefined || count === undefined) return undefined;
   if (member.offset === undefined) return checkEnd({ member, ...stored, count, start: endOf(before) }, diagnostics);
   if (member.scope !== "block") {

@@ -80,6 +80,10 @@ export class TermBuilder {
       case "call":
         return this.#call(e.callee, e.args, e.span);
       case "sum":
+        if (e.bound !== undefined)
+          return this.#error("format/sum", e.bound.span, "an operator's sums go as far as the axes that they index", [
+            { message: "only a format says how far a sum goes" },
+          ]);
         return this.#sum(e.over, e.body, e.span);
       case "name":
         return this.#bareName(e.name, e.span);

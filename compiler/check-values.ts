@@ -1,15 +1,17 @@
 /** Value expressions of formats: from the tree to the IR's expressions, with types and known ranges. */
 import { Diagnostics, type Note, type Span } from "../ir/diagnostics.ts";
 import { ExprBuilder, type ExprId, type Range, type Table } from "../ir/expr.ts";
-import type { Field, FieldUse, Format } from "../ir/format.ts";
+import type { FieldUse, Format } from "../ir/format.ts";
 import { isFloat, isInt, rangeOf } from "../ir/scalar.ts";
 import type { Expression, FnItem, Name } from "./ast.ts";
+import { namesIn } from "./ast-names.ts";
 import { bitRange, magnitude, runs } from "./check-ranges.ts";
 import { constantEntries } from "./check-tables.ts";
 import { encodedBy, powerOfTwo } from "./encodings.ts";
 import type { Code } from "./explain.ts";
 import { checkArity, ENCODINGS, encodingNamed, FUNCTIONS, functionNamed, OPERATORS } from "./functions.ts";
 import { didYouMean, report, warn } from "./report.ts";
+import type { ValueField, ValueScope } from "./value-scope.ts";
 
 /** Integers compute as i32, numbers as f32, conditions as bool. */
 type ValueType = "i32" | "f32" | "bool";
@@ -19,38 +21,15 @@ interface Typed {
   readonly type: ValueType;
 }
 
-/** A codebook: its table and where it is declared. */
-export interface Codebook {
-  readonly table: Table;
-  readonly span: Span;
-}
-
-/** A field as values read it: `codec` is the format that says what its stored code means. */
-export interface ValueField {
-  readonly field: Field;
-  readonly codec?: Format | undefined;
-}
-
-export interface ValueScope {
-  /** The format's name. */
-  readonly name: string;
-  readonly block: number;
-  readonly fields: ReadonlyMap<string, ValueField>;
-  /** The variable of `value(i)`. */
-  readonly index?: Name;
-  /** undefined = unknown name, "broken" = declared, but a mistake in it is already reported. */
-  readonly codebook: (name: string) => Codebook | "broken" | undefined;
-  readonly codebookNames: () => readonly string[];
-  /** The function of a name as the place of the call sees it. */
-  readonly fn: (name: string, at: Span) => FnItem | undefined;
-  readonly fnNames: () => readonly string[];
-}
-
 /** The names of a body: what `let` and parameters say, and the function whose body it is. */
 interface Frame {
   readonly locals: Map<string, Typed>;
   readonly fn?: FnItem;
 }
+
+/** Most terms of a sum, and most operations of a value: sums and functions inside each other multiply. */
+const MAX_TERMS = 1024;
+const MAX_ENTRIES = 65_536;
 
 /** Most calls of functions in one format's value: functions that call functions stay cheap. */
 const MAX_CALLS = 10_000;
@@ -130,7 +109,7 @@ export class ValueBuilder {
       case "list":
         return this.#error("format/indexing", e.span, "a table is used with an index: `[3, -3, 6, -6][special]`");
       case "sum":
-        return this.#error("format/sum", e.span, "a format's value has no sums: it is one number's meaning");
+        return this.#sum(e);
       case "block":
         return this.#block(e);
       case "hole":
@@ -152,6 +131,53 @@ export class ValueBuilder {
       if (!used.has(name.text)) warn(this.#diagnostics, "name/unused", name.span, `\`${name.text}\` is never used`);
     }
     return this.#value(e.value);
+  }
+
+  /** `sum j < 4 { … }`: the terms one after the other. */
+  #sum(e: Expression & { kind: "sum" }): Typed | undefined {
+    const [index, second] = e.over;
+    if (e.bound === undefined)
+      return this.#error(
+        "format/sum",
+        e.span,
+        `a sum in a format says how far it goes: \`sum ${index?.text} < 4 { … }\``,
+      );
+    if (second !== undefined)
+      return this.#error("format/sum", second.span, "a sum in a format has one index", [
+        { message: "put another sum into its braces" },
+      ]);
+    const bound = this.#value(e.bound);
+    if (bound === undefined || index === undefined) return undefined;
+    const limit = this.builder.get(bound.id);
+    if (limit.kind !== "const" || bound.type !== "i32" || limit.value < 1 || limit.value > MAX_TERMS)
+      return this.#error(
+        "format/sum",
+        e.bound.span,
+        `a sum in a format has 1 to ${MAX_TERMS} terms, a constant number`,
+      );
+    const earlier = this.#declared(index.text);
+    if (earlier !== undefined)
+      return this.#error("name/duplicate", index.span, `\`${index.text}\` is already ${earlier}`);
+    let total: Typed | undefined;
+    for (let n = 0; n < limit.value; n++) {
+      this.#frame.locals.set(index.text, { id: this.builder.constant(n), type: "i32" });
+      const term = this.#value(e.body);
+      if (term?.type === "bool") this.#typeError(e.body.span, "a sum adds numbers, this is a condition");
+      total =
+        term === undefined || term.type === "bool" ? undefined : total === undefined ? term : this.#plus(total, term);
+      if (total === undefined) break;
+      if (this.builder.exprs.length > MAX_ENTRIES) {
+        total = this.#error("limit/expression", e.span, `this value makes more than ${MAX_ENTRIES} operations`);
+        break;
+      }
+    }
+    this.#frame.locals.delete(index.text);
+    return total;
+  }
+
+  #plus(a: Typed, b: Typed): Typed {
+    if (a.type === "i32" && b.type === "i32") return { id: this.builder.add(a.id, b.id), type: "i32" };
+    return { id: this.builder.add(this.#float(a), this.#float(b)), type: "f32" };
   }
 
   #declared(name: string): string | undefined {
@@ -445,34 +471,4 @@ export class ValueBuilder {
     if (a.type === "bool" || b.type === "bool") return this.#typeError(span, "both cases must be numbers");
     return { id: this.builder.op("select", c.id, this.#float(a), this.#float(b)), type: "f32" };
   }
-}
-
-/** Names that an expression uses. */
-function namesIn(e: Expression, found: Set<string> = new Set()): ReadonlySet<string> {
-  switch (e.kind) {
-    case "name":
-      found.add(e.name);
-      break;
-    case "index":
-      for (const part of [e.base, ...e.indices]) namesIn(part, found);
-      break;
-    case "call":
-      for (const arg of e.args) namesIn(arg, found);
-      break;
-    case "negate":
-      namesIn(e.of, found);
-      break;
-    case "binary":
-      for (const part of [e.left, e.right]) namesIn(part, found);
-      break;
-    case "conditional":
-      for (const part of [e.condition, e.yes, e.no]) namesIn(part, found);
-      break;
-    case "block":
-      for (const part of [...e.lets.map((l) => l.value), e.value]) namesIn(part, found);
-      break;
-    default:
-      break;
-  }
-  return found;
 }

@@ -120,7 +120,7 @@ function substitute(e: Expression, constants: Constants): Expression {
     case "conditional":
       return { ...e, condition: inside(e.condition), yes: inside(e.yes), no: inside(e.no) };
     case "sum":
-      return { ...e, body: inside(e.body) };
+      return { ...e, ...(e.bound === undefined ? {} : { bound: inside(e.bound) }), body: inside(e.body) };
     case "block": {
       const lets = e.lets.map((binding): Binding => ({ ...binding, value: inside(binding.value) }));
       return { ...e, lets, value: inside(e.value) };

@@ -255,12 +255,30 @@ export abstract class ExpressionGrammar extends EmbeddedActionsParser {
       const start = this.spanOf(this.CONSUME(T.Sum));
       const over: Name[] = [];
       this.AT_LEAST_ONE_SEP({ SEP: T.Comma, DEF: () => over.push(this.SUBRULE(this.name)) });
+      const bound = this.OPTION(() => {
+        this.CONSUME(T.Less);
+        return this.SUBRULE(this.argument);
+      });
       this.CONSUME(T.LeftBrace);
       const body = this.SUBRULE(this.expression);
       this.CONSUME(T.RightBrace);
-      return { kind: "sum", over, body, span: this.spanFrom(start) };
+      return { kind: "sum", over, ...(bound && { bound }), body, span: this.spanFrom(start) };
     },
     { recoveryValueFunc: () => this.missing() },
+  );
+
+  // Comparisons are not meant where a constant stands, so whatever is more than a number or a name has parentheses.
+  readonly argument: Rule<Expression> = this.RULE(
+    "argument",
+    (): Expression =>
+      this.OR<Expression>({
+        DEF: [
+          { ALT: () => this.SUBRULE(this.numeral) },
+          { ALT: () => nameExpression(this.SUBRULE(this.name)) },
+          { ALT: () => this.SUBRULE(this.parenthesised) },
+        ],
+        ERR_MSG: "a number",
+      }),
   );
 
   readonly list: Rule<Expression> = this.RULE(

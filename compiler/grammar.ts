@@ -89,20 +89,6 @@ export class LoomGrammar extends ExpressionGrammar {
     return { name, args, span: this.spanToHere(name) };
   });
 
-  // `>` ends the arguments, so whatever is more than a number or a name stands in parentheses.
-  readonly argument: Rule<Expression> = this.RULE(
-    "argument",
-    (): Expression =>
-      this.OR<Expression>({
-        DEF: [
-          { ALT: () => this.SUBRULE(this.numeral) },
-          { ALT: () => nameExpression(this.SUBRULE(this.name)) },
-          { ALT: () => this.SUBRULE(this.parenthesised) },
-        ],
-        ERR_MSG: "a number",
-      }),
-  );
-
   readonly fn: Rule<FnItem> = this.RULE("fn", (): FnItem => {
     const start = this.spanOf(this.CONSUME(T.Fn));
     const name = this.SUBRULE(this.name);

@@ -190,10 +190,10 @@ export const LANGUAGE_ESSAYS = {
     fixed: { text: "codebook c = [0, 1.4142135]\n\nformat f {\n  q: u1\n  value = c[q]\n}" },
   },
   "format/sum": {
-    title: "a sum inside a format",
-    why: "A format's value is the meaning of one element. Sums over elements belong into operators.",
+    title: "a sum that does not fit where it stands",
+    why: "A sum inside a format says how far its one index goes, with a constant: `sum j < 4 { … }`. A sum inside an operator ranges over axes of tensors, and says nothing more.",
     failing: { text: "format f {\n  block 4\n  q: u4[4]\n  value(i) = sum j { q[j] }\n}" },
-    fixed: { text: "format f {\n  block 4\n  q: u4[4]\n  value(i) = q[0] + q[1] + q[2] + q[3] - 2 * q[i]\n}" },
+    fixed: { text: "format f {\n  block 4\n  q: u4[4]\n  value(i) = sum j < 4 { q[j] } - 2 * q[i]\n}" },
   },
   "format/encode": {
     title: "an encoder does not fit its format",

@@ -67,10 +67,10 @@ export function bitsPerValue(format: Format, rowLength: number, rows: number): n
 
 /** A plain scalar type as a format: one value a block, stored as itself. */
 export function isPlain(format: Format): boolean {
+  let value = format.exprs.exprs[format.value];
+  while (value?.kind === "cast") value = format.exprs.exprs[value.of];
+  const [only, second] = format.fields;
   return (
-    format.block === 1 &&
-    format.fields.length === 1 &&
-    format.fields[0]?.scope === "block" &&
-    format.tables.length === 0
+    format.block === 1 && only?.scope === "block" && only.count === 1 && second === undefined && value?.kind === "input"
   );
 }

@@ -37,7 +37,8 @@ export async function run(
   const diagnostics = new Diagnostics();
   const module = check(sources, diagnostics);
   if (diagnostics.failed) return refuse(terminal, "formats", diagnostics, module.sources, options.json);
-  const formats = module.formats.map(describe);
+  // A format with parameters is listed under the names that were given to it.
+  const formats = module.formats.filter((format) => !format.name.includes("<")).map(describe);
   if (options.json) printJson(terminal, "bitloom.formats/1", { spreadOver: [ROW, ROW], formats });
   else
     printTable(

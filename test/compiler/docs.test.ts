@@ -33,8 +33,11 @@ describe("docs/language.md", () => {
     const operators = Object.keys(OPERATORS).map((o) => (o === "|" ? "\\|" : o));
     for (const name of [...words, ...Object.keys(FUNCTIONS), ...operators])
       expect(text.includes(`\`${name}\``) || text.includes(`\`${name}(`), name).toBe(true);
+    for (const name of stdFiles().flatMap((file) => file.generics))
+      expect(text.includes(`\`${name}<`), name).toBe(true);
+    for (const name of stdFiles().flatMap((file) => file.fns)) expect(text.includes(`\`${name}(`), name).toBe(true);
     for (const name of stdFiles().flatMap((file) => file.formats)) {
-      const family = name.replace(/^([iu])[1-8]$/, "$11").replace(/^([iu])[2348]_(tensor|row|g\d+)$/, "$1N_$2");
+      const family = name.replace(/^([iu])[1-8]$/, "$11").replace(/^([iu])[1-8]_(tensor|row|g\d+|planes)$/, "$1N_$2");
       expect(text.includes(`\`${family}\``), name).toBe(true);
     }
   });

@@ -41,7 +41,7 @@ format grid<B, G> {
   q: u<B>[G] @ i < G / 2 ? 8 + 2 * B * i : 8 + 2 * B * (i - G / 2) + B
   value(i) = {
     let code = q[i]
-    half(scale) * lut[code] + as_bf16(code) + as_f16(code) + as_f32(code)
+    half(scale) * lut[code] + as_bf16(code) + as_f16(code) + as_f32(code) + sum j < (B - 1) { lut[j] * j }
   }
 }
 

@@ -6,8 +6,8 @@ const MAX_LINES = 500;
 const WANTED_LINES = 300;
 const MAX_FUNCTION_LINES = 60;
 
-/** Files that are tables: data that is read like one, where splitting would only scatter it. */
-const TABLES = /(^|\/)(rows|tables|essays)[\w-]*\.ts$|-(table|tables|essays|rows)\.ts$/;
+/** Files that are tables: data that is read like one, where splitting would only scatter it; and embedded text. */
+const TABLES = /(^|\/)(rows|tables|essays)[\w-]*\.ts$|-(table|tables|essays|rows)\.ts$|(^|\/)std-text\.ts$/;
 
 const lineCount = (text: string): number => text.split("\n").length - 1;
 
