@@ -42,7 +42,8 @@ export function extract(build: ExprBuilder, word: ExprId, shift: ExprId, type: S
 /** The u32 with bits [from, from + count) of an i32 code at bit `to`, zero elsewhere. */
 export function insert(build: ExprBuilder, code: ExprId, from: number, count: number, to: number): ExprId {
   const word = build.typeOf(code) === "u32" ? code : build.bits(code, "u32");
-  const shifted = from === 0 ? word : build.op("shr", word, build.constant(from, "u32"));
-  const masked = count === 32 ? shifted : build.op("and", shifted, build.constant(2 ** count - 1, "u32"));
-  return to === 0 ? masked : build.op("shl", masked, build.constant(to, "u32"));
+  const moved = to - from;
+  const shift = build.constant(Math.abs(moved), "u32");
+  const placed = moved === 0 ? word : build.op(moved > 0 ? "shl" : "shr", word, shift);
+  return count === 32 ? placed : build.op("and", placed, build.constant(((2 ** count - 1) * 2 ** to) >>> 0, "u32"));
 }
