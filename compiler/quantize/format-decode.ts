@@ -16,15 +16,16 @@ export class BlockEvaluator {
   constructor(format: Format) {
     const symbol = () => () => this.#element;
     const options = { arithmetic: "real", symbol } as const;
-    const indices = format.uses.map((use) => compileExpr(format.exprs, use.index, options));
+    // A use may look its element up in the ones before it.
+    const uses: (() => number)[] = [];
+    for (const { field, index } of format.uses) {
+      const at = compileExpr(format.exprs, index, { ...options, input: (n) => uses[n] });
+      // Behind a row's end a block has no more elements: they count as code 0.
+      uses.push(() => this.fields.get(field)![(this.offsets.get(field) ?? 0) + at()] ?? 0);
+    }
     this.#run = compileExpr(format.exprs, format.value, {
       ...options,
-      input: (n) => {
-        const { field } = format.uses[n] ?? internal(`no use ${n}`);
-        const index = indices[n]!;
-        // Behind a row's end a block has no more elements: they count as code 0.
-        return () => this.fields.get(field)![(this.offsets.get(field) ?? 0) + index()] ?? 0;
-      },
+      input: (n) => uses[n] ?? internal(`no use ${n}`),
       table: (name) => format.tables.find((t) => t.name === name),
     });
   }

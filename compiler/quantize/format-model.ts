@@ -116,9 +116,12 @@ interface Parts {
 function classify(parameters: readonly Field[], codes: readonly number[], evaluate: Evaluate): Parts | undefined {
   const parts: Parts = { scales: [], selectors: [] };
   const base = new Map(parameters.map((f) => [f, 1]));
+  // Codes that are no numbers say nothing about scales.
+  const usable = codes.filter((c) => Number.isFinite(evaluate(c, base)));
+  if (usable.length === 0) return undefined;
   const rowOf = (field: Field) => (value: number): readonly number[] => {
     const values = new Map(base).set(field, value);
-    return codes.map((c) => evaluate(c, values));
+    return usable.map((c) => evaluate(c, values));
   }; // biome-ignore format: a function of two steps
   // Offsets first: only without them do scales show.
   for (const field of parameters.filter((f) => isFloat(f.type))) {
