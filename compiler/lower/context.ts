@@ -35,6 +35,7 @@ export class LaunchContext {
   readonly #registers = new Map<string, RegisterTensor>();
   readonly #names = new Set<string>();
   readonly #mutable: ReadonlySet<string>;
+  readonly #tableCopies = new Map<Table, Buffer>();
   #scopes: Scope[] = [{ stmts: [], declared: new Set(), reads: new Map() }];
 
   /** `mutable`: tensors that are written more than once. */
@@ -193,11 +194,17 @@ export class LaunchContext {
   }
 
   #sharedTable(table: Table): Buffer {
-    const id = `${table.name}_shared`;
-    const known = this.buffers.find((b) => b.id === id);
+    const known = this.#tableCopies.get(table);
     if (known !== undefined) return known;
-    const made: Buffer = { id, type: table.type, length: table.values.length, space: "shared", access: "readWrite" };
+    const made: Buffer = {
+      id: `${table.name}_shared`,
+      type: table.type,
+      length: table.values.length,
+      space: "shared",
+      access: "readWrite",
+    };
     this.buffers.push(made);
+    this.#tableCopies.set(table, made);
     return made;
   }
 
@@ -205,11 +212,9 @@ export class LaunchContext {
   fillTables(): void {
     const { build } = this;
     const threads = this.target.lanes * this.warps;
-    const shared = this.buffers.filter((b) => b.space === "shared" && b.id.endsWith("_shared"));
-    if (shared.length === 0) return;
+    if (this.#tableCopies.size === 0) return;
     const thread = build.builtin("thread", 0, [0, threads - 1]);
-    for (const buffer of shared) {
-      const table = this.tables.find((t) => `${t.name}_shared` === buffer.id) ?? internal(`no table of ${buffer.id}`);
+    for (const [table, buffer] of this.#tableCopies) {
       for (let first = 0; first < buffer.length; first += threads) {
         const index = build.add(thread, build.constant(first));
         const inside =

@@ -6,15 +6,14 @@ import { join } from "node:path";
 import { promisify } from "node:util";
 import { describe, expect, it } from "vitest";
 import { gencode } from "../../backends/cuda.ts";
-import { bindingsOf, hostTensors } from "../../backends/hosts/tensors.ts";
 import { printKernels, TARGETS } from "../../backends/index.ts";
 import { compile } from "../../compiler/driver.ts";
 import { Diagnostics } from "../../ir/diagnostics.ts";
-import { bytesOfWords, wordsOfBytes } from "../../ir/pack.ts";
 import { findProgram } from "../../scripts/tools.mjs";
 import { runCuda } from "../exec/cuda.ts";
 import { QUICKSTART } from "../passes/support.ts";
 import { describeWith } from "../tools.ts";
+import { execute } from "./execute.ts";
 import { compileSample, errorOverBound, label, SAMPLES, trialOf, wrongCodes } from "./support.ts";
 
 const CUDA = TARGETS.filter((t) => t.family === "cuda");
@@ -87,29 +86,12 @@ describeWith(["clang-16"], "quickstart as CUDA on the processor", () => {
     const made = compileSample(sample, target);
     const trial = trialOf(made);
     const text = printKernels(made.kernels, target).text;
-    const memory = new Map<string, Uint8Array>();
-    for (const t of hostTensors({ name: made.name, program: made.program, kernels: made.kernels })) {
-      const words = trial.words[t.id];
-      memory.set(t.id, words === undefined ? new Uint8Array(t.bytes) : bytesOfWords(words).slice(0, t.bytes));
-    }
-    for (const kernel of made.kernels) {
-      const buffers = bindingsOf(kernel).map((b) => ({
-        name: b.id,
-        type: b.type,
-        data: memory.get(b.tensor!)!,
-        access: b.access === "readWrite" ? ("read_write" as const) : b.access,
-      }));
+    const { errors, words } = execute(made, trial, (kernel, buffers) => {
       const threads = [kernel.lanes * kernel.warps, 1, 1] as const;
-      const result = runCuda({ text, kernel: kernel.name, grid: kernel.grid, threads, buffers, schedule: "reverse" });
-      expect(result.errors).toEqual([]);
-      for (const b of bindingsOf(kernel)) {
-        const data = result.outputs[b.id];
-        if (data !== undefined) memory.set(b.tensor!, data);
-      }
-    }
-    const wordsIn = (id: string): Uint32Array | undefined =>
-      memory.has(id) ? wordsOfBytes(memory.get(id)!) : undefined;
-    expect(wrongCodes(made, trial, wordsIn("xq.q"))).toEqual([]);
-    expect(errorOverBound(made, trial, wordsIn("y")!)).toBeLessThanOrEqual(1);
+      return runCuda({ text, kernel: kernel.name, grid: kernel.grid, threads, buffers, schedule: "reverse" });
+    });
+    expect(errors).toEqual([]);
+    expect(wrongCodes(made, trial, words("xq.q"))).toEqual([]);
+    expect(errorOverBound(made, trial, words("y")!)).toBeLessThanOrEqual(1);
   });
 });
