@@ -164,6 +164,20 @@ export const SIMULATOR_ESSAYS = {
     ),
     fixed: asItIs,
   },
+  "simulate/format": {
+    title: "the PEs do not take weights of so many bits",
+    why: "Bit-serial PEs multiply by terms, and each width of weights has so many. Widths without terms, such as f16, they cannot multiply by: store the weights, or keys and values, in fewer bits.",
+    failing: {
+      kind: "command",
+      files: { "config.json": json(TINY) },
+      command: "simulate config.json --hw bitmod --weight-bits 16 --context 16",
+    },
+    fixed: {
+      kind: "command",
+      files: { "config.json": json(TINY) },
+      command: "simulate config.json --hw bitmod --weight-bits 4 --context 16",
+    },
+  },
   "simulate/request": {
     title: "a number in the request is out of range",
     why: "The library's `simulate` takes a batch and a context from 1 up and weights of 2 to 8 or 16 bits, or a format.",

@@ -43,10 +43,19 @@ export function partsOf(machine: AcceleratorModel): Parts {
   };
 }
 
-/** Multiply–accumulates per cycle with every PE busy. */
+/** Multiply–accumulates per cycle with every PE busy, on the weights of which a PE takes most. */
 export function peakMacsPerCycle(machine: AcceleratorModel): number {
   const { array } = partsOf(machine);
-  return array.rows * array.columns;
+  const { bitSerial } = array;
+  const perPe = bitSerial === undefined ? 1 : bitSerial.lanes / Math.min(...bitSerial.terms.map((t) => t.cycles));
+  return array.rows * array.columns * perPe;
+}
+
+/** Cycles of a PE for one multiplication by a weight of so many bits; undefined where the PEs do not take it. */
+export function cyclesPerMac({ bitSerial }: SystolicSpec, bits: number): number | undefined {
+  if (bitSerial === undefined) return 1;
+  const cycles = bitSerial.terms.find((t) => t.bits === bits)?.cycles;
+  return cycles === undefined ? undefined : cycles / bitSerial.lanes;
 }
 
 export function peakMacsPerSecond(machine: AcceleratorModel): number {

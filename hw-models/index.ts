@@ -1,13 +1,27 @@
 /** The hardware models that come with Bitloom, by name. */
 import { Diagnostics, internal } from "../ir/diagnostics.ts";
 import a100Sxm from "./a100-sxm.json" with { type: "json" };
+import antFp16 from "./ant-fp16.json" with { type: "json" };
+import bitmod from "./bitmod.json" with { type: "json" };
+import fp16Baseline from "./fp16-baseline.json" with { type: "json" };
 import h100Sxm from "./h100-sxm.json" with { type: "json" };
+import oliveFp16 from "./olive-fp16.json" with { type: "json" };
 import { type AcceleratorModel, type GpuModel, type HardwareModel, validateHardware } from "./schema.ts";
 import systolic32Is from "./systolic-32-is.json" with { type: "json" };
 import systolic32Os from "./systolic-32-os.json" with { type: "json" };
 import systolic128 from "./systolic-128.json" with { type: "json" };
 
-const FILES: readonly object[] = [systolic128, systolic32Os, systolic32Is, h100Sxm, a100Sxm];
+const FILES: readonly object[] = [
+  systolic128,
+  systolic32Os,
+  systolic32Is,
+  fp16Baseline,
+  antFp16,
+  oliveFp16,
+  bitmod,
+  h100Sxm,
+  a100Sxm,
+];
 
 function builtIn(file: object): HardwareModel {
   const sink = new Diagnostics();

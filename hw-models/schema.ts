@@ -87,15 +87,37 @@ export interface OverlapSpec {
   readonly controlCyclesPerFold: number;
 }
 
-/** A systolic array of rows × columns multiply–accumulate units. */
-export interface SystolicSpec {
-  readonly kind: "systolic";
-  readonly name: string;
+/** PEs that take weights as terms of a power of two: `lanes` weights at once, one term of each a cycle. */
+export interface BitSerialSpec {
+  readonly lanes: number;
+  /** Cycles for weights of so many bits; others the PEs do not take. */
+  readonly terms: readonly { readonly bits: number; readonly cycles: number }[];
+  /** Cycles in which the sum of a group is multiplied by its scale, hidden behind the next group. */
+  readonly rescaleCycles: number;
+  /** PEs of a tile get their operands at once; from tile to tile they move on. */
+  readonly tileRows: number;
+  readonly tileColumns: number;
+  /** Bits of keys and values where a request says nothing: attention runs on the same PEs. */
+  readonly keyValueBits: number;
+}
+
+export interface ArrayShape {
   readonly rows: number;
   readonly columns: number;
+}
+
+/** A systolic array of rows × columns multiply–accumulate units. */
+export interface SystolicSpec extends ArrayShape {
+  readonly kind: "systolic";
+  readonly name: string;
   readonly dataflow: Dataflow;
   readonly overlap: OverlapSpec;
+  /** Of a PE in a cycle in which it works: one multiplication and addition, or one term of each lane. */
   readonly macEnergyPJ: number;
+  /** The same PEs in another shape while single tokens are decoded; absent: one shape. */
+  readonly decodeShape?: ArrayShape | undefined;
+  /** Absent: a PE multiplies and adds once a cycle, whatever the bits. */
+  readonly bitSerial?: BitSerialSpec | undefined;
 }
 
 /** Element-wise unit behind the array: conversion of sums to the output's type, scales. */
@@ -206,6 +228,23 @@ const unit = variant<UnitSpec>({
       }),
     ),
     macEnergyPJ: required(amount),
+    decodeShape: optional<ArrayShape | undefined>(
+      object<ArrayShape>({ rows: required(count), columns: required(count) }),
+      undefined,
+    ),
+    bitSerial: optional<BitSerialSpec | undefined>(
+      object<BitSerialSpec>({
+        lanes: required(count),
+        terms: required(
+          list(object<BitSerialSpec["terms"][number]>({ bits: required(count), cycles: required(count) }), 1),
+        ),
+        rescaleCycles: required(number({ min: 0, integer: true })),
+        tileRows: required(count),
+        tileColumns: required(count),
+        keyValueBits: required(count),
+      }),
+      undefined,
+    ),
   }),
   vector: object<VectorSpec>({
     kind: required(oneOf(["vector"])),

@@ -10,7 +10,7 @@ export type EnergyPJ = Readonly<Record<string, number>> & { readonly total: numb
 export function energyOf(machine: AcceleratorModel, actions: Actions): EnergyPJ {
   const { array, vector } = partsOf(machine);
   const parts: Record<string, number> = {
-    [array.name]: actions.macs * array.macEnergyPJ,
+    [array.name]: actions.peCycles * array.macEnergyPJ,
     [vector.name]: actions.mapped * vector.energyPJPerElement,
   };
   for (const unit of machine.units) {

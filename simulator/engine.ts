@@ -1,5 +1,5 @@
 /** The engine: plays the roles of a machine program against its units. */
-import { partsOf } from "../hw-models/derive.ts";
+import { cyclesPerMac, partsOf } from "../hw-models/derive.ts";
 import type { AcceleratorModel } from "../hw-models/schema.ts";
 import { internal } from "../ir/diagnostics.ts";
 import type { Program, Ring } from "../ir/program.ts";
@@ -8,6 +8,7 @@ import { type Lanes, makeLanes, NULL_RECORDER, type Piece, type Recorder } from 
 import { dram } from "./memory/dram.ts";
 import { type Access, checkCapacity } from "./memory/sram.ts";
 import { busy, IDLE, type StallCause, type StateTable, stalled } from "./states.ts";
+import { weightCodes } from "./units/bit-serial.ts";
 import { nextBurst, transferOf } from "./units/dma.ts";
 import { type Player, playersOf } from "./units/index.ts";
 import type { Lane } from "./units/unit.ts";
@@ -22,6 +23,8 @@ const DRAM_LATENCY = stalled("dram-latency");
 /** What units did, as counts: energy is these times a table. */
 export interface Actions {
   readonly macs: number;
+  /** Cycles of PEs that worked: as many as `macs`, or terms of bit-serial PEs. */
+  readonly peCycles: number;
   /** Codes decoded, by feeder. */
   readonly codes: Readonly<Record<string, number>>;
   /** Values mapped by the vector unit. */
@@ -115,6 +118,7 @@ class Engine {
   readonly #latency: number;
   readonly #memories: readonly string[];
   readonly #feeders: readonly string[];
+  readonly #cyclesPerMac: number;
   /** How often each work was done, by its id. */
   readonly #done: number[] = [];
   /** Bytes that crossed the memory's interface, counted where they cross. */
@@ -132,7 +136,8 @@ class Engine {
     this.#memories = machine.units.filter((u) => u.kind === "dram" || u.kind === "sram").map((u) => u.name);
     this.#feeders = machine.units.filter((u) => u.kind === "feeder").map((u) => u.name);
     this.#rings = new Map(program.rings.map((ring) => [ring.id, makeRing(ring)]));
-    const players = playersOf(machine);
+    const players = playersOf(machine, program);
+    this.#cyclesPerMac = cyclesPerMac(parts.array, weightCodes(program).bits) ?? internal("codes that no PE takes");
     this.#actors = this.#issue.roles.map((role) => {
       const name = role.unit ?? role.name;
       const player = players.get(name) ?? internal(`${machine.name} has no unit ${name}`);
@@ -377,7 +382,7 @@ class Engine {
         access.writeBytes += times * writeBytes;
       }
     }
-    return { macs, codes, mapped, memory };
+    return { macs, peCycles: macs * this.#cyclesPerMac, codes, mapped, memory };
   }
 
   /** What works ask for has crossed the interface, byte for byte. */

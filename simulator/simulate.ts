@@ -1,13 +1,14 @@
 /** Simulates a network on a machine: every product of a pass, one after the other, and their sum. */
-import { partsOf, peakMacsPerCycle, secondsOf } from "../hw-models/derive.ts";
-import type { AcceleratorModel, Dataflow } from "../hw-models/schema.ts";
-import type { Diagnostics } from "../ir/diagnostics.ts";
+import { cyclesPerMac, partsOf, peakMacsPerCycle, secondsOf } from "../hw-models/derive.ts";
+import type { AcceleratorModel, Dataflow, SystolicSpec } from "../hw-models/schema.ts";
+import { type Diagnostics, NO_SPAN } from "../ir/diagnostics.ts";
 import { bitsPerValue, type Format } from "../ir/format.ts";
 import type { Program } from "../ir/program.ts";
 import { addEnergy, type EnergyPJ, energyOf } from "./energy.ts";
 import { lanesOf, type Run, runProgram } from "./engine.ts";
 import { addTables, NO_CYCLES, type StateTable } from "./states.ts";
 import { type Trace, TraceBuilder } from "./trace.ts";
+import { codesOf } from "./units/bit-serial.ts";
 import {
   type Layer,
   type LayerKind,
@@ -112,8 +113,10 @@ interface Measured {
  */
 export function simulate(request: SimulateRequest, tile: Tiler, sink: Diagnostics): Simulation | undefined {
   if (!checkRequest(request, sink)) return undefined;
-  const machine = withDataflow(request.hardware, request.dataflow);
-  const formats = { weight: formatOf(request.weights), keyValue: formatOf(request.keyValues ?? 16) };
+  const machine = arrangedFor(request);
+  const { bitSerial } = partsOf(machine).array;
+  const keyValues = request.keyValues ?? bitSerial?.keyValueBits ?? 16;
+  const formats = { weight: formatOf(request.weights), keyValue: formatOf(keyValues) };
   const builder = request.trace === true ? new TraceBuilder() : undefined;
   const known = new Map<string, Measured>();
   const layers: LayerResult[] = [];
@@ -154,11 +157,10 @@ export function mergeReports(reports: readonly SimulateReport[]): SimulateReport
 
 function checkRequest(request: SimulateRequest, sink: Diagnostics): boolean {
   const before = sink.list.length;
-  const nowhere = { file: -1, start: 0, end: 0 };
   for (const name of ["batch", "context"] as const) {
     const value = request[name];
     if (!Number.isSafeInteger(value) || value < 1)
-      sink.error("simulate/request", nowhere, `the ${name} must be an integer of at least 1, not ${value}`);
+      sink.error("simulate/request", NO_SPAN, `the ${name} must be an integer of at least 1, not ${value}`);
   }
   for (const [name, value] of [
     ["weights", request.weights],
@@ -166,16 +168,21 @@ function checkRequest(request: SimulateRequest, sink: Diagnostics): boolean {
   ] as const) {
     const wrong =
       typeof value === "number" && !(value === 16 || (Number.isSafeInteger(value) && value >= 2 && value <= 8));
-    if (wrong) sink.error("simulate/request", nowhere, `${name} have 2 to 8 or 16 bits, not ${value}`);
+    if (wrong) sink.error("simulate/request", NO_SPAN, `${name} have 2 to 8 or 16 bits, not ${value}`);
   }
   return sink.list.length === before;
 }
 
 const formatOf = (choice: Format | number): Format => (typeof choice === "number" ? weightFormat(choice) : choice);
 
-function withDataflow(machine: AcceleratorModel, dataflow: Dataflow | undefined): AcceleratorModel {
-  if (dataflow === undefined) return machine;
-  return { ...machine, units: machine.units.map((u) => (u.kind === "systolic" ? { ...u, dataflow } : u)) };
+/** The machine with the dataflow that is asked for and, where it has two, its array in the phase's shape. */
+function arrangedFor({ hardware, dataflow, phase }: SimulateRequest): AcceleratorModel {
+  const arranged = (array: SystolicSpec): SystolicSpec => ({
+    ...array,
+    ...(phase === "decode" ? array.decodeShape : {}),
+    dataflow: dataflow ?? array.dataflow,
+  });
+  return { ...hardware, units: hardware.units.map((u) => (u.kind === "systolic" ? arranged(u) : u)) };
 }
 
 function measure(
@@ -186,6 +193,7 @@ function measure(
   builder: TraceBuilder | undefined,
   sink: Diagnostics,
 ): Measured | undefined {
+  if (!takesCodes(layer, weight, machine, sink)) return undefined;
   const program = matmulProgram({ name: layer.name, ...layer.shape, activation: "f16", weight, output: "f16" });
   const tiled = tile(program, machine, partsOf(machine).array.dataflow, sink);
   if (tiled === undefined) return undefined;
@@ -193,6 +201,20 @@ function measure(
   const run = runProgram(tiled, machine, segment?.recorder);
   if (segment !== undefined) builder?.endSegment(segment.id, run.cycles, run.ops);
   return { figures: figuresOf(run, machine), segment: segment?.id ?? -1 };
+}
+
+/** Bit-serial PEs know the terms of some widths only; reports `simulate/format`. */
+function takesCodes(layer: Layer, weight: Format, machine: AcceleratorModel, sink: Diagnostics): boolean {
+  const { array } = partsOf(machine);
+  const { bits } = codesOf(weight);
+  if (cyclesPerMac(array, bits) !== undefined) return true;
+  sink.error(
+    "simulate/format",
+    NO_SPAN,
+    `${array.name} of ${machine.name} takes no codes of ${bits} bits, as ${layer.name} has`,
+    [{ message: `its PEs take codes of ${array.bitSerial?.terms.map((t) => t.bits).join(", ")} bits` }],
+  );
+  return false;
 }
 
 /** The figures of one machine program's run. */

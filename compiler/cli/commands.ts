@@ -101,6 +101,7 @@ export const COMMANDS: readonly CommandSpec[] = [
         "--weight-bits <numbers>",
         "bits of a weight: 16, or 2 to 8 in groups of 128; comma-separated (default: 16; of a preset: as published)",
       ],
+      ["--kv-bits <number>", "bits of keys and values: 16, or 2 to 8 in groups of 128 (default: the machine's, or 16)"],
       ["--dataflow <name>", "ws, os or is instead of the machine's own"],
       ["--trace <file>", "write the trace (one run)"],
       ["--chrome <file>", "write a Chrome trace, for Perfetto (one run)"],

@@ -28,6 +28,7 @@ export interface SimulateOptions {
   readonly batch?: string;
   readonly context?: string;
   readonly weightBits?: string;
+  readonly kvBits?: string;
   readonly dataflow?: string;
   readonly trace?: string;
   readonly chrome?: string;
@@ -48,10 +49,14 @@ interface Plan {
   readonly dataflow: Dataflow | undefined;
   readonly phases: readonly Phase[];
   readonly weightBits: readonly number[];
+  readonly keyValueBits: number | undefined;
   readonly window: ChromeOptions;
 }
 
 const list = (text: string): readonly string[] => text.split(",").map((part) => part.trim());
+
+/** Bits that the simulator has a format for. */
+const isStored = (bits: number): boolean => bits === 16 || (Number.isInteger(bits) && bits >= 2 && bits <= 8);
 
 type Sizes = Pick<Plan, "batch" | "context" | "phases">;
 
@@ -74,9 +79,13 @@ function readSizes(terminal: Terminal, options: SimulateOptions): Sizes | Exit {
 function readPeerPlan(terminal: Terminal, options: SimulateOptions): PeerPlan | Exit {
   const sizes = readSizes(terminal, options);
   if (typeof sizes === "number") return sizes;
-  for (const name of ["dataflow", "trace", "chrome", "window"] as const)
+  for (const name of ["dataflow", "kvBits", "trace", "chrome", "window"] as const)
     if (options[name] !== undefined)
-      return usageError(terminal, `--${name} has no meaning with --depth peer`, "a published simulator has its own");
+      return usageError(
+        terminal,
+        `--${name === "kvBits" ? "kv-bits" : name} has no meaning with --depth peer`,
+        "a published simulator has its own",
+      );
   const weightBits = options.weightBits === undefined ? undefined : list(options.weightBits).map(Number);
   if (weightBits?.some((bits) => !(bits >= 1 && bits <= 16)))
     return usageError(terminal, "--weight-bits takes numbers from 1 to 16, comma-separated, such as 4.5");
@@ -95,14 +104,17 @@ function readPlan(terminal: Terminal, options: SimulateOptions): Plan | Exit {
   if (typeof sizes === "number") return sizes;
   if (options.preset !== undefined) return usageError(terminal, "--preset goes with --depth peer");
   const weightBits = list(options.weightBits ?? "16").map(Number);
-  if (weightBits.some((bits) => !(bits === 16 || (Number.isInteger(bits) && bits >= 2 && bits <= 8))))
+  if (weightBits.some((bits) => !isStored(bits)))
     return usageError(terminal, "--weight-bits takes 16 or 2 to 8, comma-separated");
+  const keyValueBits = options.kvBits === undefined ? undefined : Number(options.kvBits);
+  if (keyValueBits !== undefined && !isStored(keyValueBits))
+    return usageError(terminal, "--kv-bits takes 16 or 2 to 8");
   const { dataflow } = options;
   if (dataflow !== undefined && !(DATAFLOWS as readonly string[]).includes(dataflow))
     return usageError(terminal, `there is no dataflow \`${dataflow}\``, `there is ${DATAFLOWS.join(", ")}`);
   const window = parseWindow(options.window);
   if (window === undefined) return usageError(terminal, WINDOW_USAGE, "for example --window 0:1000000");
-  return { ...sizes, window, dataflow: dataflow as Dataflow | undefined, weightBits };
+  return { ...sizes, window, keyValueBits, dataflow: dataflow as Dataflow | undefined, weightBits };
 }
 
 /** Machines by name or file; mistakes in files go to `diagnostics`, whose spans index `sources`. */
@@ -155,7 +167,8 @@ function runAll(
   for (const { hardware, phase, weightBits } of requests) {
     terminal.progress(`simulating ${phase} on ${hardware.name} with ${weightBits}-bit weights`);
     const start = performance.now();
-    const base = { workload, hardware, phase, batch, context, weights: weightBits, trace: withTrace };
+    const keyValues = plan.keyValueBits === undefined ? {} : { keyValues: plan.keyValueBits };
+    const base = { workload, hardware, phase, batch, context, weights: weightBits, trace: withTrace, ...keyValues };
     const simulation = simulate(dataflow === undefined ? base : { ...base, dataflow }, tileMachine, diagnostics);
     if (simulation === undefined) break;
     simulations.push(simulation);

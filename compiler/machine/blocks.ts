@@ -1,5 +1,5 @@
 /** Chooses the blocks of a product that lie in a machine's buffers, by the cycles that they are expected to take. */
-import type { Parts } from "../../hw-models/derive.ts";
+import { cyclesPerMac, type Parts } from "../../hw-models/derive.ts";
 import type { Dataflow, OperandRole, SramSpec } from "../../hw-models/schema.ts";
 import type { Diagnostics } from "../../ir/diagnostics.ts";
 import { type ExprId, type Exprs, operands } from "../../ir/expr.ts";
@@ -199,7 +199,8 @@ function expectedCycles(exprs: Exprs, p: Product, parts: Parts, mapping: Mapping
     const rows = mapping.stationary === side.role ? array.rows : full[mapping.time] / timeTrips;
     return (rows * width[side.role]) / feeders[side.role].codesPerCycle;
   });
-  const stream = full[mapping.time] / timeTrips + skew + overlap.controlCyclesPerFold;
+  const rowCycles = cyclesPerMac(array, codeBits(p)) ?? 1;
+  const stream = (rowCycles * full[mapping.time]) / timeTrips + skew + overlap.controlCyclesPerFold;
   const drain = mapping.stationary === undefined && !overlap.separateDrain ? array.rows : 0;
   const preload = mapping.stationary === undefined ? 0 : array.rows / feeders[mapping.stationary].rowsPerCycle;
   const fold = overlap.shadowRegisters
@@ -207,6 +208,12 @@ function expectedCycles(exprs: Exprs, p: Product, parts: Parts, mapping: Mapping
     : preload + Math.max(stream + drain, ...decode);
   const ends = first / bytesPerCycle + latencyCycles + resultBytes(p, blocks.sizes) / bytesPerCycle;
   return Math.max(bytes / bytesPerCycle, folds * fold) + ends;
+}
+
+/** Bits of a weight's code: all stored tensors that hold something for each weight. */
+function codeBits({ weight, k }: Product): number {
+  const own = weight.stored.filter(({ tensor }) => tensor.shape.at(-1) === k.extent);
+  return own.reduce((sum, { tensor }) => sum + bitsOf(tensor.type), 0);
 }
 
 /** Multiples step · 2^i below the extent that keep whole format blocks together, and the extent itself. */

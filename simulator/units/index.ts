@@ -1,6 +1,8 @@
 /** Builds units from their specifications: the one place that knows all kinds. */
 import { type Parts, partsOf } from "../../hw-models/derive.ts";
-import type { AcceleratorModel, DmaSpec, UnitSpec } from "../../hw-models/schema.ts";
+import type { AcceleratorModel, DmaSpec, SystolicSpec, UnitSpec } from "../../hw-models/schema.ts";
+import type { Program } from "../../ir/program.ts";
+import { serialTiming, weightCodes } from "./bit-serial.ts";
 import { feeder } from "./feeder.ts";
 import { systolic } from "./systolic.ts";
 import type { Unit } from "./unit.ts";
@@ -11,18 +13,18 @@ export type Player =
   | { readonly kind: "unit"; readonly unit: Unit }
   | { readonly kind: "channel"; readonly spec: DmaSpec };
 
-/** The players of a machine by name; memories do not play. */
-export function playersOf(machine: AcceleratorModel): ReadonlyMap<string, Player> {
+/** The players of a machine by name, for one program; memories do not play. */
+export function playersOf(machine: AcceleratorModel, program: Program): ReadonlyMap<string, Player> {
   const parts = partsOf(machine);
   const players = new Map<string, Player>();
   for (const spec of machine.units) {
-    const player = playerOf(spec, parts);
+    const player = playerOf(spec, parts, program);
     if (player !== undefined) players.set(spec.name, player);
   }
   return players;
 }
 
-function playerOf(spec: UnitSpec, parts: Parts): Player | undefined {
+function playerOf(spec: UnitSpec, parts: Parts, program: Program): Player | undefined {
   switch (spec.kind) {
     case "dram":
     case "sram":
@@ -32,8 +34,14 @@ function playerOf(spec: UnitSpec, parts: Parts): Player | undefined {
     case "feeder":
       return { kind: "unit", unit: feeder(spec, parts.array) };
     case "systolic":
-      return { kind: "unit", unit: systolic(spec) };
+      return { kind: "unit", unit: arrayOf(spec, program) };
     case "vector":
       return { kind: "unit", unit: vector(spec) };
   }
+}
+
+function arrayOf(spec: SystolicSpec, program: Program): Unit {
+  const { bitSerial, rows, columns } = spec;
+  if (bitSerial === undefined) return systolic(spec);
+  return systolic(spec, serialTiming(bitSerial, rows, columns, weightCodes(program)));
 }

@@ -2,6 +2,7 @@
 import type { SystolicSpec } from "../../hw-models/schema.ts";
 import type { Work } from "../issue.ts";
 import { busy, stalled } from "../states.ts";
+import type { SerialTiming } from "./bit-serial.ts";
 import { type Lane, setAll, startTimes, type Unit } from "./unit.ts";
 
 const CONTRACT = busy("contract");
@@ -50,8 +51,10 @@ export function serialCycles(spec: SystolicSpec, m: number, n: number, k: number
   return folds * foldCycles(spec, time);
 }
 
-export function systolic(spec: SystolicSpec): Unit {
-  const costs = foldCosts(spec);
+/** The array; `serial` says how long rows take where PEs are bit-serial. */
+export function systolic(spec: SystolicSpec, serial?: SerialTiming): Unit {
+  const plain = foldCosts(spec);
+  const costs = serial === undefined ? plain : { ...plain, skew: serial.skew };
   const times = startTimes();
   const { fillOverlapsDrain } = spec.overlap;
   // While a fold's skew is overlapped, the next one's first row follows its last.
@@ -74,7 +77,7 @@ export function systolic(spec: SystolicSpec): Unit {
     }
     const start = work.foldStart && now < ready ? ready : now;
     if (start > now) settle(now, start, lane);
-    const entered = start + work.time;
+    const entered = start + (serial === undefined ? work.time : serial.stream(work.time));
     lane.fill(entered, CONTRACT);
     ready = entered + gap + costs.control;
     times.next = entered;

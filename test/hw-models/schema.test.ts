@@ -31,7 +31,10 @@ describe("built-in models", () => {
   });
 
   it("are found by name, and a GPU by its target", () => {
-    expect(ACCELERATORS.map((m) => m.name)).toEqual(["systolic-128", "systolic-32-os", "systolic-32-is"]);
+    expect(ACCELERATORS.map((m) => m.name)).toEqual([
+      ...["systolic-128", "systolic-32-os", "systolic-32-is"],
+      ...["fp16-baseline", "ant-fp16", "olive-fp16", "bitmod"],
+    ]);
     expect(GPUS.map((m) => m.name)).toEqual(["h100-sxm", "a100-sxm"]);
     expect(hardwareNamed("systolic-32-is")?.kind).toBe("accelerator");
     expect(hardwareNamed("nothing")).toBeUndefined();

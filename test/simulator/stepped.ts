@@ -28,7 +28,7 @@ export function runStepped(
   machine: AcceleratorModel,
 ): { readonly cycles: number; readonly ends: Readonly<Record<string, number>> } {
   const issue = prepare(program);
-  const players = playersOf(machine);
+  const players = playersOf(machine, program);
   const { dram } = partsOf(machine);
   const actors = issue.roles.map(
     (role): Actor => ({
