@@ -26,6 +26,7 @@ import {
 } from "./viewer.ts";
 
 export interface App {
+  readonly model: Model;
   /** Draws again, for a new theme. */
   refresh(): void;
   close(): void;
@@ -93,6 +94,7 @@ export function openApp(model: Model, shell: Shell): App {
   runSearch(viewer, viewer.spec.query);
   draw();
   return {
+    model,
     refresh: () => viewer.refresh(),
     close: () => viewer.closing.abort(),
     drawNow: (spec) => {

@@ -1,6 +1,6 @@
 /** What each command does. */
 import { COMMANDS, type CommandId } from "./commands.ts";
-import { neighbour } from "./mix.ts";
+import { neighbour } from "./slices.ts";
 import { panBy, windowAround, zoomAt } from "./view-spec.ts";
 import {
   cursorTime,

@@ -1,15 +1,20 @@
 /** Paints a drawing list on a canvas: the only code that touches one. States go through ImageData, never through paths. */
 import type { Box, Drawing, MixBody } from "./layout.ts";
 import type { StateInfo } from "./model.ts";
-import { CHROME, inkOn, packed, stateColours, type Theme } from "./palette.ts";
+import { blend, CHROME, inkOn, packed, stateColours, type Theme } from "./palette.ts";
 
+/** The colours of states in the forms that drawing needs. */
 export interface Paint {
   readonly theme: Theme;
   readonly colours: readonly string[];
+  /** As words of ImageData; `hatch` is the second colour of a stall's pattern. */
   readonly words: Uint32Array;
+  readonly hatch: Uint32Array;
   readonly inks: readonly string[];
   readonly stalls: readonly boolean[];
 }
+
+const HATCH = { light: "#ffffff", dark: "#000000", share: 0.34 } as const;
 
 /** The colours of a file's states in one theme. */
 export function paintOf(states: readonly StateInfo[], theme: Theme): Paint {
@@ -18,6 +23,7 @@ export function paintOf(states: readonly StateInfo[], theme: Theme): Paint {
     theme,
     colours,
     words: Uint32Array.from(colours, packed),
+    hatch: Uint32Array.from(colours, (c) => packed(blend(c, HATCH[theme], HATCH.share))),
     inks: colours.map(inkOn),
     stalls: states.map((s) => s.family === "stall"),
   };
@@ -41,72 +47,86 @@ function frameOf(context: CanvasRenderingContext2D, width: number, height: numbe
 }
 
 /** Writes stacked columns; rows above and below the canvas are cut off. */
-function writeMix(frame: Frame, body: MixBody, words: Uint32Array): void {
-  const { width, height } = frame.image;
+function writeMix({ image, words: pixels }: Frame, body: MixBody, words: Uint32Array): void {
+  const { width, height } = image;
   const { states, heights, top } = body;
   const count = states.length;
   const colours = Uint32Array.from(states, (s) => words[s]!);
   const columns = Math.min(width, heights.length / count);
   const bottom = top + body.height;
-  for (let c = 0; c < columns; c++) {
-    let y = bottom;
-    for (let s = 0, from = c * count; s < count; s++) {
-      const until = y - heights[from + s]!;
-      if (until === y) continue;
+  if (top < 0 || bottom > height) {
+    writeCut(pixels, width, height, body, colours, columns);
+    return;
+  }
+  for (let c = 0, h = 0; c < columns; c++) {
+    let at = (bottom - 1) * width + c;
+    for (let s = 0; s < count; s++, h++) {
       const word = colours[s]!;
-      const last = Math.max(0, until);
-      for (let row = Math.min(y, height) - 1, at = row * width + c; row >= last; row--, at -= width)
-        frame.words[at] = word;
-      y = until;
+      for (let n = heights[h]!; n > 0; n--, at -= width) pixels[at] = word;
     }
+  }
+}
+
+/** As above, for a row that is partly outside. */
+function writeCut(
+  pixels: Uint32Array,
+  width: number,
+  height: number,
+  body: MixBody,
+  colours: Uint32Array,
+  columns: number,
+): void {
+  for (let c = 0, h = 0; c < columns; c++) {
+    let row = body.top + body.height - 1;
+    for (let s = 0; s < colours.length; s++, h++)
+      for (let n = body.heights[h]!; n > 0; n--, row--)
+        if (row >= 0 && row < height) pixels[row * width + c] = colours[s]!;
   }
 }
 
 const FONT = '"SF Mono", "JetBrains Mono", ui-monospace, Menlo, Consolas, "DejaVu Sans Mono", monospace';
+const FONT_SIZE = 10.5;
+const CHARACTER = 6.4;
+const LABEL_INDENT = 4;
+const HATCH_PERIOD = 6;
+const HATCH_LINE = 2;
 
-function drawBoxes(context: CanvasRenderingContext2D, boxes: readonly Box[], paint: Paint, pixelRatio: number): void {
-  const hatch = hatchOf(context, paint.theme, pixelRatio);
+/** Parts neighbouring slices, and hatches stalls, which so are not told by colour alone; the states are there already. */
+function writeBoxes({ image, words: pixels }: Frame, boxes: readonly Box[], paint: Paint, pixelRatio: number): void {
+  const { width, height } = image;
   const gap = Math.max(1, Math.round(pixelRatio));
-  for (const { x, width, top, height, state } of boxes) {
-    context.fillStyle = paint.colours[state]!;
-    context.fillRect(x, top, width, height);
-    if (paint.stalls[state] && hatch !== null) {
-      context.fillStyle = hatch;
-      context.fillRect(x, top, width, height);
+  const ground = packed(CHROME[paint.theme].ground);
+  const period = HATCH_PERIOD * Math.round(pixelRatio);
+  const line = HATCH_LINE * Math.round(pixelRatio);
+  for (const box of boxes) {
+    const top = Math.max(0, box.top);
+    const bottom = Math.min(height, box.top + box.height);
+    const right = Math.min(width, box.x + box.width) - gap;
+    const hatched = paint.stalls[box.state]! && box.width >= 2 * period;
+    // Text is not read through a pattern.
+    const left = box.x + (box.label === "" ? 0 : Math.ceil(labelWidth(box.label) * pixelRatio));
+    const word = paint.hatch[box.state]!;
+    for (let y = top; y < bottom; y++) {
+      const row = y * width;
+      for (let i = right; i < right + gap; i++) pixels[row + i] = ground;
+      if (!hatched) continue;
+      const shift = (left + y) % period;
+      for (let x = left - shift; x < right; x += period)
+        for (let i = Math.max(x, left), end = Math.min(x + line, right); i < end; i++) pixels[row + i] = word;
     }
-  }
-  context.fillStyle = CHROME[paint.theme].ground;
-  for (const { x, width, top, height } of boxes) context.fillRect(x + width - gap, top, gap, height);
-  context.font = `${10.5 * pixelRatio}px ${FONT}`;
-  context.textBaseline = "middle";
-  for (const { x, top, height, state, label } of boxes) {
-    if (label === "" || height < 11 * pixelRatio) continue;
-    const middle = top + height / 2 + 0.5 * pixelRatio;
-    if (paint.stalls[state]) {
-      // Text is not read through a pattern.
-      context.fillStyle = paint.colours[state]!;
-      context.fillRect(x, top, (label.length * 6.4 + 7) * pixelRatio, height);
-    }
-    context.fillStyle = paint.inks[state]!;
-    context.fillText(label, x + 4 * pixelRatio, middle);
   }
 }
 
-/** Stalls are hatched where there is room, so that they are not told by colour alone. */
-function hatchOf(context: CanvasRenderingContext2D, theme: Theme, pixelRatio: number): CanvasPattern | null {
-  const size = Math.round(6 * pixelRatio);
-  const tile = new OffscreenCanvas(size, size);
-  const pen = tile.getContext("2d");
-  if (pen === null) return null;
-  pen.strokeStyle = theme === "light" ? "rgba(255, 255, 255, 0.34)" : "rgba(0, 0, 0, 0.34)";
-  pen.lineWidth = 1.4 * pixelRatio;
-  for (const shift of [-size, 0, size]) {
-    pen.beginPath();
-    pen.moveTo(shift - 1, size + 1);
-    pen.lineTo(shift + size + 1, -1);
-    pen.stroke();
+const labelWidth = (label: string): number => label.length * CHARACTER + LABEL_INDENT + 3;
+
+function drawLabels(context: CanvasRenderingContext2D, boxes: readonly Box[], paint: Paint, pixelRatio: number): void {
+  context.font = `${FONT_SIZE * pixelRatio}px ${FONT}`;
+  context.textBaseline = "middle";
+  for (const { x, top, height, state, label } of boxes) {
+    if (label === "" || height < 11 * pixelRatio) continue;
+    context.fillStyle = paint.inks[state]!;
+    context.fillText(label, x + LABEL_INDENT * pixelRatio, top + height / 2 + 0.5 * pixelRatio);
   }
-  return context.createPattern(tile, "repeat");
 }
 
 /** Paints lanes, grid, range and selection. */
@@ -116,8 +136,9 @@ export function drawLanes(context: CanvasRenderingContext2D, drawing: Drawing, p
   const frame = frameOf(context, width, height);
   frame.words.fill(packed(chrome.ground));
   for (const mix of drawing.mixes) writeMix(frame, mix, paint.words);
+  writeBoxes(frame, drawing.boxes, paint, pixelRatio);
   context.putImageData(frame.image, 0, 0);
-  drawBoxes(context, drawing.boxes, paint, pixelRatio);
+  drawLabels(context, drawing.boxes, paint, pixelRatio);
   context.fillStyle = chrome.grid;
   for (const tick of drawing.ticks)
     context.fillRect(Math.round(tick.x), 0, Math.max(1, Math.round(pixelRatio)), height);
@@ -193,7 +214,7 @@ export function drawBands(
   const chrome = CHROME[theme];
   context.fillStyle = chrome.ground;
   context.fillRect(0, 0, drawing.width, height);
-  context.font = `${10.5 * pixelRatio}px ${FONT}`;
+  context.font = `${FONT_SIZE * pixelRatio}px ${FONT}`;
   context.textBaseline = "middle";
   for (const { x, width, label, kind } of drawing.bands) {
     const colour = kind === "" ? chrome.bands[0]! : chrome.bands[kinds.indexOf(kind) % chrome.bands.length]!;

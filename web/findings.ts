@@ -43,6 +43,10 @@ export function unitLoads(model: Model): readonly UnitLoad[] {
 export const limiterOf = (loads: readonly UnitLoad[]): UnitLoad =>
   loads.reduce((best, load) => (load.busy > best.busy ? load : best));
 
+/** A unit that is busy so large a share of the run sets its length; below, waiting does. */
+const LIMITING_SHARE = 0.8;
+export const limits = (model: Model, load: UnitLoad): boolean => load.busy >= LIMITING_SHARE * model.cycles;
+
 /** The unit whose time is what the run is for: the one that contracts most, else the one that works most. */
 export function workerOf(model: Model, loads: readonly UnitLoad[]): UnitLoad {
   const contract = model.states.findIndex((s) => s.name === "busy:contract");
@@ -123,10 +127,9 @@ function limit(model: Model, loads: readonly UnitLoad[], worker: UnitLoad): Find
   const run = model.phase === "" ? "the run" : model.phase;
   const whole = `${percent(limiter.busy, model.cycles)} of ${exact(model.cycles)} ${unitWord(model, model.cycles)}`;
   const workerName = model.lanes[worker.lane]!.name;
-  const text =
-    share >= 0.8
-      ? `${name} limits ${run}: it is busy ${whole}.`
-      : `No unit limits ${run} alone: the busiest, ${name}, works ${whole}; the rest is waiting.`;
+  const text = limits(model, limiter)
+    ? `${name} limits ${run}: it is busy ${whole}.`
+    : `No unit limits ${run} alone: the busiest, ${name}, works ${whole}; the rest is waiting.`;
   const also =
     limiter.lane === worker.lane ? "" : ` Meanwhile ${workerName} works ${percent(worker.busy, model.cycles)}.`;
   const state = largest(model, limiter.totals, "busy");

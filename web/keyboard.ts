@@ -18,7 +18,8 @@ export function connectKeyboard(viewer: Viewer): void {
   const tick = (now: number): void => {
     clock.frame = 0;
     if (held.size === 0) return;
-    const ms = Math.min(MAX_STEP_MS, now - clock.last);
+    // A frame's time can lie before the key press that asked for it.
+    const ms = Math.min(MAX_STEP_MS, Math.max(0, now - clock.last));
     clock.last = now;
     for (const [id, fast] of held) moveHeld(viewer, id, fast, ms);
     clock.frame = requestAnimationFrame(tick);

@@ -1,8 +1,9 @@
 /** From a model and a view to a list of what to draw: pure, in device pixels; only draw.ts knows a canvas. */
 import { scaleLinear } from "d3";
 import { duration, exact, short } from "./format.ts";
-import { countSlices, mixColumns, type SliceRef, sliceAt, visitSlices } from "./mix.ts";
+import { type Columns, mixColumns, stackColumns } from "./mix.ts";
 import type { Model } from "./model.ts";
+import { countSlices, type SliceRef, sliceAt, visitSlices } from "./slices.ts";
 import type { ViewSpec } from "./view-spec.ts";
 
 /** The timeline's part of the page in CSS pixels, and how many device pixels one has. */
@@ -32,7 +33,7 @@ export type Row =
     };
 
 export const GROUP_HEIGHT = 20;
-const LANE_HEIGHTS = { min: 16, max: 34 } as const;
+const LANE_HEIGHTS = { min: 16, max: 44 } as const;
 
 /** All rows from top to bottom: pinned lanes, then group after group. */
 export function planRows(model: Model, spec: ViewSpec, height: number): readonly Row[] {
@@ -132,7 +133,7 @@ export function layout(model: Model, spec: ViewSpec, rows: readonly Row[], viewp
   const height = Math.max(1, Math.round(viewport.height * pixelRatio));
   const x = scaleOf(spec, width);
   const visible = rows.filter((r) => r.y + r.height > scroll && r.y < scroll + viewport.height);
-  const edges = edgesOf(spec, width);
+  const columns: Columns = { from: spec.from, to: spec.to, count: width };
   const place = (row: Row): { readonly top: number; readonly height: number } => {
     const top = Math.round((row.y - scroll) * pixelRatio) + 1;
     const bottom = Math.round((row.y + row.height - scroll) * pixelRatio) - 1;
@@ -141,7 +142,9 @@ export function layout(model: Model, spec: ViewSpec, rows: readonly Row[], viewp
   const shown = visible.filter((r) => r.kind === "lane" || r.folded);
   const mixes = shown.map((row): MixBody => {
     const { top, height: h } = place(row);
-    return row.kind === "lane" ? laneMix(model, row.lane, edges, top, h) : groupMix(model, row.lanes, edges, top, h);
+    return row.kind === "lane"
+      ? laneMix(model, row.lane, columns, top, h)
+      : groupMix(model, row.lanes, columns, top, h);
   });
   const lanes = visible.filter((r) => r.kind === "lane");
   const limit = Math.min(width / 3, MAX_BOXES / Math.max(1, lanes.length));
@@ -163,23 +166,13 @@ export function layout(model: Model, spec: ViewSpec, rows: readonly Row[], viewp
   };
 }
 
-/** Times of the borders of all pixel columns. */
-function edgesOf(spec: ViewSpec, width: number): Float64Array {
-  const edges = new Float64Array(width + 1);
-  const step = (spec.to - spec.from) / width;
-  for (let i = 0; i <= width; i++) edges[i] = spec.from + i * step;
-  edges[width] = spec.to;
-  return edges;
-}
-
-function laneMix(model: Model, lane: number, edges: Float64Array, top: number, height: number): MixBody {
-  const states = model.slots[lane]!;
-  return { top, height, states, heights: heightsOf(mixColumns(model, lane, edges), states.length, height) };
+function laneMix(model: Model, lane: number, columns: Columns, top: number, height: number): MixBody {
+  return { top, height, states: model.slots[lane]!, heights: stackColumns(model, lane, columns, height) };
 }
 
 /** The sum of several lanes: its share of a state is the lanes' mean. */
-function groupMix(model: Model, lanes: readonly number[], edges: Float64Array, top: number, height: number): MixBody {
-  const { states, sums } = sumLanes(model, lanes, edges);
+function groupMix(model: Model, lanes: readonly number[], columns: Columns, top: number, height: number): MixBody {
+  const { states, sums } = sumLanes(model, lanes, columns);
   return { top, height, states, heights: heightsOf(sums, states.length, height) };
 }
 
@@ -187,24 +180,23 @@ function groupMix(model: Model, lanes: readonly number[], edges: Float64Array, t
 export function sumLanes(
   model: Model,
   lanes: readonly number[],
-  edges: Float64Array,
+  columns: Columns,
 ): { readonly states: readonly number[]; readonly sums: Float64Array } {
   const order = (state: number): number => ["busy", "stall", "idle"].indexOf(model.states[state]!.family);
   const used = new Set(lanes.flatMap((lane) => model.slots[lane]!));
   const states = [...used].sort((a, b) => order(a) - order(b) || a - b);
-  const columns = edges.length - 1;
-  const sums = new Float64Array(columns * states.length);
+  const sums = new Float64Array(columns.count * states.length);
   for (const lane of lanes) {
     const own = model.slots[lane]!;
-    const mix = mixColumns(model, lane, edges);
+    const mix = mixColumns(model, lane, columns, false);
     const to = own.map((state) => states.indexOf(state));
-    for (let c = 0; c < columns; c++)
+    for (let c = 0; c < columns.count; c++)
       for (let s = 0; s < own.length; s++) sums[c * states.length + to[s]!]! += mix[c * own.length + s]!;
   }
   return { states, sums };
 }
 
-/** Rounds borders between states, not their heights: a column fills its row exactly, each border is off by half a pixel. */
+/** Sums as pixels: borders between states are rounded, not heights, so that a column fills its row. */
 export function heightsOf(sums: Float64Array, states: number, height: number): Uint8Array {
   const heights = new Uint8Array(sums.length);
   for (let c = 0; c < sums.length; c += states) {
@@ -213,13 +205,12 @@ export function heightsOf(sums: Float64Array, states: number, height: number): U
     const scale = total > 0 ? height / total : 0;
     let sum = 0;
     let last = 0;
-    for (let s = 0; s < states - 1; s++) {
+    for (let s = 0; s < states; s++) {
       sum += sums[c + s]!;
-      const border = Math.round(sum * scale);
+      const border = Math.min(height, (sum * scale + 0.5) | 0);
       heights[c + s] = border - last;
       last = border;
     }
-    heights[c + states - 1] = height - last;
   }
   return heights;
 }

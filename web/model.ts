@@ -40,13 +40,18 @@ export interface Blame {
 }
 
 /** Sums over a lane at regular cycles: they make the mix of any range a difference of two places. */
-export interface SumTable {
-  /** Cycles between two entries, a power of two. */
+export interface SumLevel {
+  /** Cycles between two entries, a power of two; the last entry stands at the end. */
   readonly step: number;
-  /** The slice that holds the entry's cycle. */
-  readonly slice: Uint32Array;
-  /** Cycles by slot before the entry's cycle: entry after entry. */
+  /** Entry after entry: for each slot, cycles before the entry spent in the states up to it. */
   readonly sums: Times;
+}
+
+export interface SumTable {
+  /** The slice that holds the cycle of an entry of the finest level. */
+  readonly slice: Uint32Array;
+  /** The finest level, and coarser ones whose entries are some of the finer one's. */
+  readonly levels: readonly SumLevel[];
 }
 
 /** One lane of one segment: slice i lasts from `starts[i]` to the next start, or to the segment's end. */
@@ -98,7 +103,7 @@ export interface Model {
   readonly slots: readonly (readonly number[])[];
   readonly segments: readonly Segment[];
   readonly placements: readonly Placement[];
-  /** For each lane, sums by slot before each placement and at the end. */
+  /** For each lane, cycles before each placement and at the end spent in the states up to each slot. */
   readonly before: readonly Float64Array[];
   readonly layers: readonly Layer[];
   readonly edges: Edges | undefined;

@@ -109,6 +109,15 @@ export function channels(colour: string): readonly [number, number, number] {
   return [value >> 16, (value >> 8) & 255, value & 255];
 }
 
+/** A colour with a share of another over it. */
+export function blend(colour: string, over: string, share: number): string {
+  const other = channels(over);
+  return `#${channels(colour)
+    .map((c, i) => Math.round(c + (other[i]! - c) * share))
+    .map((c) => c.toString(16).padStart(2, "0"))
+    .join("")}`;
+}
+
 /** A colour as a little-endian RGBA word of ImageData. */
 export function packed(colour: string): number {
   const [r, g, b] = channels(colour);
@@ -121,7 +130,7 @@ export function inkOn(colour: string): string {
     c / 255 <= 0.04045 ? c / 255 / 12.92 : ((c / 255 + 0.055) / 1.055) ** 2.4,
   );
   const luminance = 0.2126 * linear[0]! + 0.7152 * linear[1]! + 0.0722 * linear[2]!;
-  return luminance > 0.179 ? "#0b0d10" : "#ffffff";
+  return luminance > 0.179 ? "#000000" : "#ffffff";
 }
 
 /** Colours of the page that canvases need; the rest is in style.css. */

@@ -3,8 +3,8 @@ import { el, fill } from "./dom.ts";
 import { duration, exact, unitWord } from "./format.ts";
 import { connectInput } from "./input.ts";
 import { layerAt } from "./layout.ts";
-import { type SliceRef, sliceAt } from "./mix.ts";
 import { sliceTitle } from "./panels/details.ts";
+import { type SliceRef, sliceAt } from "./slices.ts";
 import { type ViewSpec, windowAround } from "./view-spec.ts";
 import { laneUnder, type Place, sliceUnder, timeAt, type Viewer } from "./viewer.ts";
 

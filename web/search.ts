@@ -1,6 +1,7 @@
 /** Search over the whole trace: words match names of ops, states, units and layers; filters narrow what is found. */
-import { placementAt, type SliceRef, sliceRef } from "./mix.ts";
+
 import type { Model, Segment } from "./model.ts";
+import { placementAt, type SliceRef, sliceRef } from "./slices.ts";
 
 /** A query taken apart: all tests must hold. */
 export interface Query {

@@ -47,7 +47,7 @@ export function makeStage(): Stage {
   const root = el(
     "section",
     { class: "stage", "aria-label": "Timeline" },
-    el("div", { class: "corner" }),
+    el("div", { class: "corner", "aria-hidden": "true" }, ...["all units", "", "layers"].map((t) => el("span", {}, t))),
     el("div", { class: "heads" }, overview, ruler, bands),
     el("div", { class: "body" }, scroller, cursor),
     tip,
@@ -64,6 +64,11 @@ function fitCanvas(canvas: HTMLCanvasElement, width: number, height: number): Ca
   const context = canvas.getContext("2d", { alpha: false, willReadFrequently: true });
   if (context === null) throw new Error("this browser has no 2D canvas");
   return context;
+}
+
+/** Styles that stay as they are cost no layout. */
+function setStyle(element: HTMLElement, name: "height" | "top" | "left" | "width", value: string): void {
+  if (element.style[name] !== value) element.style[name] = value;
 }
 
 /** What was drawn last: for hit tests, and to draw no more than changed. */
@@ -83,9 +88,8 @@ export function paintStage(stage: Stage, model: Model, spec: ViewSpec, paint: Pa
   const height = Math.max(1, scroller.clientHeight);
   const rows = planRows(model, spec, height);
   const content = rows.reduce((bottom, r) => Math.max(bottom, r.y + r.height), 0);
-  const wrap = canvas.parentElement!;
-  wrap.style.height = `${Math.max(content, height)}px`;
-  canvas.style.height = `${height}px`;
+  setStyle(canvas.parentElement!, "height", `${Math.max(content, height)}px`);
+  setStyle(canvas, "height", `${height}px`);
   const drawing = layout(model, spec, rows, { width, height, scroll: scroller.scrollTop, pixelRatio });
   drawLanes(fitCanvas(canvas, drawing.width, drawing.height), drawing, paint, pixelRatio);
   if (model.layers.length > 0)
@@ -136,8 +140,8 @@ export function paintOverview(stage: Stage, model: Model, paint: Paint): void {
   const pixelRatio = pixelRatioOf();
   const width = Math.max(1, Math.round(stage.overview.clientWidth * pixelRatio));
   const height = Math.max(1, Math.round(stage.overview.clientHeight * pixelRatio));
-  const edges = Float64Array.from({ length: width + 1 }, (_, i) => (i * model.cycles) / width);
-  const { states, sums } = sumLanes(model, [...model.lanes.keys()], edges);
+  const columns = { from: 0, to: model.cycles, count: width };
+  const { states, sums } = sumLanes(model, [...model.lanes.keys()], columns);
   const body: MixBody = { top: 0, height, states, heights: heightsOf(sums, states.length, height) };
   drawOverview(fitCanvas(canvas, width, height), body, paint);
 }
@@ -179,8 +183,8 @@ export function paintLabels(
   }
   rows.forEach((row, i) => {
     const label = stage.labels.children[i] as HTMLElement;
-    label.style.top = `${row.y}px`;
-    label.style.height = `${row.height}px`;
+    setStyle(label, "top", `${row.y}px`);
+    setStyle(label, "height", `${row.height}px`);
     label.classList.toggle("selected", row.kind === "lane" && row.lane === selected);
   });
 }

@@ -1,10 +1,10 @@
 /** The viewer's state and how it changes: one view at a time, drawn at most once a frame, kept in the address. */
 import type { CommandId } from "./commands.ts";
 import type { Paint } from "./draw.ts";
-import { type SliceRef, sliceAt } from "./mix.ts";
 import type { Model } from "./model.ts";
 import type { Theme } from "./palette.ts";
 import type { Found } from "./search.ts";
+import { type SliceRef, sliceAt } from "./slices.ts";
 import type { Shown, Stage } from "./stage.ts";
 import { toHash, type ViewSpec, windowAround } from "./view-spec.ts";
 

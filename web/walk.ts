@@ -1,7 +1,7 @@
 /** Walking from a slice to what held it up, and on to what it held up. */
 import { culpritSlice } from "./layout.ts";
-import { neighbour, type SliceRef, sliceRef, visitSlices } from "./mix.ts";
 import type { Model } from "./model.ts";
+import { neighbour, type SliceRef, sliceRef, visitSlices } from "./slices.ts";
 
 /** First place of `edges` sorted by `toLane`, `toSlice` that ends in this slice. */
 function firstEdgeTo(model: Model, lane: number, index: number): number {

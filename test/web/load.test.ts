@@ -3,8 +3,9 @@ import { gzipSync } from "node:zlib";
 import { describe, expect, it } from "vitest";
 import { chromeTrace, encodeTrace, slicesOf } from "../../simulator/index.ts";
 import { load } from "../../web/load/load.ts";
-import { rangeBlame, rangeTotals, sliceAt } from "../../web/mix.ts";
+import { rangeBlame, rangeTotals } from "../../web/mix.ts";
 import type { Loaded, Model } from "../../web/model.ts";
+import { sliceAt } from "../../web/slices.ts";
 import { cause, effect } from "../../web/walk.ts";
 import { simulated } from "./traces.ts";
 

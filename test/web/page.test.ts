@@ -247,6 +247,7 @@ describeWith(["chromium"], "viewer page", () => {
   it("folds, pins and hides the summary", async () => {
     const page = await openRun();
     await page.locator(".group-name", { hasText: "Memory" }).click();
+    await settled(page);
     expect((await specOf(page)).folded).toEqual(["Memory"]);
     expect(await page.locator(".lane-name", { hasText: "dma-w" }).count()).toBe(0);
     await page.getByRole("button", { name: "Pin pe" }).focus();

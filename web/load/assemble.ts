@@ -1,8 +1,8 @@
 /** From a file's slices to a model: overlapping slices go to lanes of their own, gaps become idle, sums are built. */
 import { MAX_DEPTH, MAX_LANES, MAX_SLICES } from "../limits.ts";
-import { blameOf, buildTable, slotMap, timesOf } from "../mix.ts";
 import type { LaneInfo, Model, OpInfo, Placement, Segment, StateInfo, Times, Track } from "../model.ts";
 import { stateNamed } from "../model.ts";
+import { blameOf, buildTable, slotMap, timesOf } from "../sums.ts";
 
 /** The columns of a lane before its sums are built. */
 export type Columns = Pick<Track, "starts" | "state" | "op" | "culprit">;
@@ -60,7 +60,8 @@ function placementSums(
   const width = slots.length;
   const own = segments.map((segment) => {
     const sums = new Float64Array(width);
-    for (const b of segment.tracks[lane]!.blame) sums[slots.indexOf(b.state)]! += b.cycles;
+    for (const b of segment.tracks[lane]!.blame)
+      for (let s = slots.indexOf(b.state); s < width; s++) sums[s]! += b.cycles;
     return sums;
   });
   const result = new Float64Array((placements.length + 1) * width);

@@ -2,8 +2,8 @@
 import { Diagnostics } from "../../ir/diagnostics.ts";
 import { decodeTrace, type SegmentColumns, type SegmentHeader, type Trace } from "../../simulator/trace.ts";
 import { cleanName, isCount, MAX_CYCLES, MAX_LANES, MAX_LAYERS, MAX_SLICES, MAX_STATES } from "../limits.ts";
-import { timesOf } from "../mix.ts";
 import { type LaneInfo, type Layer, type Loaded, type Placement, refuse } from "../model.ts";
+import { timesOf } from "../sums.ts";
 import { type Columns, type DraftSegment, finish, statesSeen } from "./assemble.ts";
 
 /** Reads the bytes of a trace file; its columns are used where they lie and changed in place. */

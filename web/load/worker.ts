@@ -10,7 +10,7 @@ function buffersOf(model: Model): ArrayBuffer[] {
   };
   for (const segment of model.segments)
     for (const { starts, state, op, culprit, table } of segment.tracks)
-      for (const view of [starts, state, op, culprit, table.slice, table.sums]) add(view);
+      for (const view of [starts, state, op, culprit, table.slice, ...table.levels.map((l) => l.sums)]) add(view);
   for (const view of model.before) add(view);
   if (model.edges !== undefined) for (const view of Object.values(model.edges)) add(view);
   return [...buffers];

@@ -2,8 +2,9 @@
 import { button, el, fill } from "../dom.ts";
 import { duration, exact, percent, unitWord } from "../format.ts";
 import { layerAt } from "../layout.ts";
-import { rangeBlame, rangeTotals, type SliceRef } from "../mix.ts";
+import { rangeBlame, rangeTotals } from "../mix.ts";
 import type { Model } from "../model.ts";
+import type { SliceRef } from "../slices.ts";
 import { chain } from "../walk.ts";
 
 export interface DetailActions {

@@ -1,7 +1,7 @@
 /** The first screen: facts of the run, each unit's share of it by state, and the findings in words. */
 import { button, el } from "../dom.ts";
 import type { Finding, Jump, UnitLoad } from "../findings.ts";
-import { limiterOf } from "../findings.ts";
+import { limiterOf, limits } from "../findings.ts";
 import { duration, exact, percent, short, unitWord } from "../format.ts";
 import type { Model } from "../model.ts";
 
@@ -22,7 +22,7 @@ export function summaryPanel(
   return el(
     "section",
     { class: "summary", "aria-label": "Summary" },
-    el("div", { class: "summary-bars" }, el("h2", {}, "Units"), bars(model, loads, actions)),
+    el("div", { class: "summary-bars" }, el("h2", {}, "Units"), bars(model, loads, actions), legend(model)),
     el("div", { class: "summary-findings" }, el("h2", {}, "Findings"), findingList(findings, actions), notes(model)),
   );
 }
@@ -56,6 +56,22 @@ function bars(model: Model, loads: readonly UnitLoad[], actions: SummaryActions)
   return list;
 }
 
+/** What the colours mean: of all states that occur. */
+function legend(model: Model): HTMLElement {
+  const used = new Set(model.slots.flat());
+  const codes = [...model.states.keys()].filter((code) => used.has(code));
+  const part = (family: "busy" | "stall", title: string): readonly HTMLElement[] => {
+    const own = codes.filter((code) => model.states[code]!.family === family);
+    if (own.length === 0) return [];
+    const hatch = family === "stall" ? " hatched" : "";
+    const items = own.map((code) =>
+      el("li", {}, el("span", { class: `mark swatch-${code}${hatch}` }), model.states[code]!.label),
+    );
+    return [el("ul", { class: "legend", "aria-label": title }, el("li", { class: "quiet" }, title), ...items)];
+  };
+  return el("div", { class: "legends" }, ...part("busy", "works"), ...part("stall", "waits"));
+}
+
 function bar(model: Model, load: UnitLoad, isLimiter: boolean, actions: SummaryActions): HTMLElement {
   const name = model.lanes[load.lane]!.name;
   const track = el("span", { class: "bar-track" });
@@ -75,12 +91,13 @@ function bar(model: Model, load: UnitLoad, isLimiter: boolean, actions: SummaryA
     track.append(part);
   }
   const element = button(
-    { class: "bar", "aria-label": `${name}: ${words.join("; ")}${isLimiter ? "; the limiter" : ""}` },
+    { class: "bar", "aria-label": `${name}: ${words.join("; ")}${isLimiter ? "; the busiest unit" : ""}` },
     el("span", { class: "bar-name" }, name),
     () => actions.showLane(load.lane),
   );
   element.append(track, el("span", { class: "bar-value" }, percent(load.busy, model.cycles)));
-  element.append(isLimiter ? el("span", { class: "limiter" }, "limiter") : el("span", {}));
+  const word = limits(model, load) ? "limiter" : "busiest";
+  element.append(isLimiter ? el("span", { class: "limiter" }, word) : el("span", {}));
   return element;
 }
 
