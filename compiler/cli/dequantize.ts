@@ -124,7 +124,7 @@ export async function eachPiece(
   const step = Math.min(rows, Math.max(1, Math.floor(PIECE_VALUES / columns / ROW_STEP)) * ROW_STEP);
   for (let row = 0; row < rows; row += step) {
     const count = Math.min(step, rows - row);
-    const values = new Map<string, Float64Array>();
+    const values = new Map<string, ArrayLike<number>>();
     for (const [n, field] of format.fields.entries()) {
       const whole = field.scope === "tensor";
       const from = whole ? 0 : streamBytes(format, field, row, columns);

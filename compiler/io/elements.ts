@@ -1,6 +1,7 @@
 /** Plain element types of tensor files: sizes, and their values as f32. */
-import { bf16ToBits, bitsToBf16, bitsToF16, f16ToBits } from "../../ir/float.ts";
+import { bitsToBf16, bitsToF16 } from "../../ir/float.ts";
 import { minifloatValue, OCP } from "../quantize/grids.ts";
+import { halvesOf, upperHalvesOf } from "./bit-rows.ts";
 
 /** How values lie in bytes: whole blocks one after the other. */
 export interface StoredType {
@@ -89,7 +90,6 @@ export type WritableType = "F32" | "F16" | "BF16";
 /** The bytes of values, rounded once to the type. */
 export function encodeElements(type: WritableType, values: Float32Array): Uint8Array<ArrayBuffer> {
   if (type === "F32") return new Uint8Array(values.slice().buffer);
-  const toBits = type === "F16" ? f16ToBits : bf16ToBits;
-  const codes = Uint16Array.from(values, toBits);
+  const codes = type === "F16" ? halvesOf(values) : upperHalvesOf(values);
   return new Uint8Array(codes.buffer);
 }

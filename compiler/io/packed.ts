@@ -3,10 +3,11 @@ import { internal } from "../../ir/diagnostics.ts";
 import type { Field, Format } from "../../ir/format.ts";
 import type { Layout } from "../../ir/layout.ts";
 import { addressBits } from "../../ir/layout-build.ts";
-import { bytesOfWords, packStream, unpackStream, wordsOfBytes } from "../../ir/pack.ts";
-import { bitsOf } from "../../ir/scalar.ts";
+import { packStream, unpackStream } from "../../ir/pack.ts";
+import { bitsOf, isInt, isSigned } from "../../ir/scalar.ts";
 import { fieldDims, isPerValue } from "../instantiate-terms.ts";
 import { rowMajorLayout, streamLayout } from "../stream-layouts.ts";
+import { packRows, unpackRows } from "./bit-rows.ts";
 import type { NewTensor } from "./safetensors.ts";
 
 /** The key of the record in a file's metadata; its value is JSON of a `PackedRecord`. */
@@ -102,6 +103,23 @@ function isRowMajor(format: Format, field: Field, columns: number): boolean {
   return JSON.stringify(layoutOf(format, field, 1, columns)) === JSON.stringify(plain);
 }
 
+const viewOf = (words: Uint32Array): Uint8Array => new Uint8Array(words.buffer, words.byteOffset, words.byteLength);
+
+/** A field's stream as rows of elements; instances of row fields stand in one row. */
+function rowsOf(
+  format: Format,
+  field: Field,
+  rows: number,
+  columns: number,
+): { readonly count: number; readonly length: number } {
+  const extents = fieldDims(format, field, [
+    { axis: "n", extent: rows },
+    { axis: "k", extent: columns },
+  ]).map((d) => d.extent);
+  const length = extents.at(-1) ?? 1;
+  return { count: extents.reduce((a, b) => a * b, 1) / length, length };
+}
+
 /** The bytes of a field for some rows of a tensor; a multiple of `ROW_STEP` of them, or the last ones. */
 export function packField(
   format: Format,
@@ -110,8 +128,11 @@ export function packField(
   rows: number,
   columns: number,
 ): Uint8Array {
+  const { count, length } = rowsOf(format, field, rows, columns);
+  if (isInt(field.type) && isRowMajor(format, field, columns))
+    return viewOf(packRows(values, bitsOf(field.type), count, length));
   const layout = layoutOf(format, field, rows, columns) ?? internal(`no layout for ${field.name}`);
-  return bytesOfWords(packStream(values, field.type, layout));
+  return viewOf(packStream(values, field.type, layout));
 }
 
 /** What `packField` was given. */
@@ -121,9 +142,14 @@ export function unpackField(
   bytes: Uint8Array,
   rows: number,
   columns: number,
-): Float64Array {
+): Float64Array | Int32Array {
+  // The readers' bytes may begin anywhere; words must not.
+  const words = new Uint32Array(bytes.slice().buffer);
+  const { count, length } = rowsOf(format, field, rows, columns);
+  if (isInt(field.type) && bitsOf(field.type) < 32 && isRowMajor(format, field, columns))
+    return unpackRows(words, bitsOf(field.type), isSigned(field.type), count, length);
   const layout = layoutOf(format, field, rows, columns) ?? internal(`no layout for ${field.name}`);
-  return unpackStream(wordsOfBytes(bytes), field.type, layout);
+  return unpackStream(words, field.type, layout);
 }
 
 /** True where every field has a layout at this row length. */

@@ -4,12 +4,23 @@ import { describe, expect, it } from "vitest";
 import { check } from "../../compiler/check.ts";
 import { packedViews } from "../../compiler/cli/dequantize.ts";
 import { instantiate } from "../../compiler/instantiate.ts";
+import { halvesOf, packRows, unpackRows, upperHalvesOf } from "../../compiler/io/bit-rows.ts";
 import { ELEMENTS } from "../../compiler/io/elements.ts";
-import { fieldTensor, PACKED_KEY, packField, parseRecord, streamBytes, unpackField } from "../../compiler/io/packed.ts";
+import {
+  fieldTensor,
+  layoutOf,
+  PACKED_KEY,
+  packField,
+  parseRecord,
+  streamBytes,
+  unpackField,
+} from "../../compiler/io/packed.ts";
 import type { TensorFile } from "../../compiler/io/tensor-file.ts";
 import { stdFiles } from "../../compiler/std.ts";
 import { Diagnostics } from "../../ir/diagnostics.ts";
+import { bf16ToBits, bitsToBf16, bitsToF16, f16ToBits } from "../../ir/float.ts";
 import { addressBits } from "../../ir/layout-build.ts";
+import { bytesOfWords, packStream } from "../../ir/pack.ts";
 import { type IntType, isFloat, rangeOf } from "../../ir/scalar.ts";
 
 const formats = check(
@@ -34,7 +45,9 @@ describe("streams", () => {
         const values = Float64Array.from({ length }, (_, i) => low + ((i * 7919) % span));
         const whole = packField(format, field, values, ROWS, COLUMNS);
         expect(whole.length).toBe(streamBytes(format, field, ROWS, COLUMNS));
-        expect(unpackField(format, field, whole, ROWS, COLUMNS)).toEqual(values);
+        expect(Float64Array.from(unpackField(format, field, whole, ROWS, COLUMNS))).toEqual(values);
+        const layout = layoutOf(format, field, ROWS, COLUMNS)!;
+        expect(whole).toEqual(bytesOfWords(packStream(values, field.type, layout)));
         if (field.scope === "tensor") continue;
         for (let row = 0; row < ROWS; row += 32) {
           const count = Math.min(32, ROWS - row);
@@ -58,6 +71,33 @@ describe("streams", () => {
       const layout = program.tensors.find((t) => t.id === `w.${field.name}`)!.layout!;
       expect(Math.ceil(addressBits(layout) / 32) * 4).toBe(streamBytes(format, field, ROWS, 256));
     }
+  });
+});
+
+describe("rows of bits", () => {
+  it.each(Array.from({ length: 32 }, (_, i) => i + 1))("of %i bits come back", (width) => {
+    const values = Int32Array.from({ length: 3 * 37 }, (_, i) => Math.imul(i + 1, 0x9e3779b1) >> (32 - width));
+    const words = packRows(values, width, 3, 37);
+    expect(words.length).toBe(3 * Math.ceil((37 * width) / 32));
+    expect(unpackRows(words, width, true, 3, 37)).toEqual(values);
+    const mask = 2 ** width - 1;
+    const unsigned = values.map((v) => Number(BigInt(v) & BigInt(mask)));
+    expect(unpackRows(words, width, false, 3, 37)).toEqual(unsigned);
+  });
+
+  it("round to halves as one number at a time does", () => {
+    const bits = Uint32Array.from({ length: 1 << 17 }, (_, i) => Math.imul(i, 32771) >>> 0);
+    const edges = [
+      0, 1, 0x33000000, 0x33000001, 0x387fffff, 0x38800000, 0x477fefff, 0x477ff000, 0x7f800000, 0x7fc00000,
+    ];
+    const negative = edges.map((e) => (e | 0x80000000) >>> 0);
+    const values = new Float32Array(Uint32Array.from([...edges, ...negative, ...bits]).buffer);
+    const wrong = (got: Uint16Array, of: (x: number) => number) =>
+      [...values.keys()].filter((i) => !Number.isNaN(values[i]!) && got[i] !== of(values[i]!));
+    expect(wrong(halvesOf(values), f16ToBits)).toEqual([]);
+    expect(wrong(upperHalvesOf(values), bf16ToBits)).toEqual([]);
+    const nan = Float32Array.of(Number.NaN);
+    expect([bitsToF16(halvesOf(nan)[0]!), bitsToBf16(upperHalvesOf(nan)[0]!)]).toEqual([Number.NaN, Number.NaN]);
   });
 });
 
