@@ -16,9 +16,9 @@ export class BlockEvaluator {
   constructor(format: Format) {
     const symbol = () => () => this.#element;
     const options = { arithmetic: "real", symbol } as const;
-    // A use may look its element up in the ones before it.
     const uses: (() => number)[] = [];
     for (const { field, index } of format.uses) {
+      // An index may read what an earlier use gives: tables that are fields.
       const at = compileExpr(format.exprs, index, { ...options, input: (n) => uses[n] });
       // Behind a row's end a block has no more elements: they count as code 0.
       uses.push(() => this.fields.get(field)![(this.offsets.get(field) ?? 0) + at()] ?? 0);
@@ -77,15 +77,27 @@ function rowsOf(format: Format, fields: FieldValues, columns: number): number {
   return internal(`${format.name} stores nothing a row`);
 }
 
+/** The codes of values from the fields that make them up. */
+function codesOf({ codes }: FormatModel, fields: FieldValues): Uint16Array {
+  const [only] = codes;
+  const first = fields.get(only!.field.name)!;
+  const out = new Uint16Array(first.length);
+  for (const { field, first: least, stride } of codes) {
+    const digits = fields.get(field.name)!;
+    for (let i = 0; i < out.length; i++) out[i]! += (digits[i]! - least) * stride;
+  }
+  return out;
+}
+
 /** Codes through the grid of the group's choice, times the group's scales. */
 function decodeByModel(format: Format, model: FormatModel): FormatDecoder {
   const first = new Map(format.fields.map((f) => [f, isFloat(f.type) ? 0 : rangeOf(f.type as IntType)[0]]));
   const step = model.zero === undefined ? 0 : zeroStep(model);
   // Without parameters a block, a row is decoded in one go.
-  const perBlock = format.fields.some((f) => f !== model.code && f.scope === "block");
+  const perBlock = format.fields.some((f) => !model.codes.some((c) => c.field === f) && f.scope === "block");
   const choiceOf = new Map(model.choices.map((choice, n) => [choice.join(), n]));
   return (fields, columns) => {
-    const codes = fields.get(model.code.name)!;
+    const codes = codesOf(model, fields);
     const size = perBlock ? format.block : columns;
     const perRow = Math.ceil(columns / size);
     const out = new Float32Array(codes.length);
@@ -104,7 +116,7 @@ function decodeByModel(format: Format, model: FormatModel): FormatDecoder {
       const offset = model.offset === undefined ? -0 : model.offset.sign * at(model.offset.field);
       const start = row * columns + (g % perRow) * size;
       const end = Math.min(start + size, (row + 1) * columns);
-      for (let i = start; i < end; i++) out[i] = scale * (grid[codes[i]! - model.firstCode]! - zero) + offset;
+      for (let i = start; i < end; i++) out[i] = scale * (grid[codes[i]!]! - zero) + offset;
     }
     return out;
   };

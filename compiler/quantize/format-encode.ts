@@ -1,7 +1,7 @@
 /** Brings rows of values into a declared format: by the encoder it declares, or by the rule that its model calls for. */
 import { roundQuotient } from "../../ir/eval-scalar.ts";
 import { bf16Round, f16Round } from "../../ir/float.ts";
-import type { Field, Format } from "../../ir/format.ts";
+import { type Field, type Format, isPlain } from "../../ir/format.ts";
 import { type IntType, isFloat, rangeOf, type Scalar } from "../../ir/scalar.ts";
 import { bitmodRule } from "./bitmod.ts";
 import { type FormatModel, modelOf, type ScaleField, zeroStep } from "./format-model.ts";
@@ -31,7 +31,7 @@ export interface FormatEncoder {
 /** The encoder of a format, or undefined where no rule is known for it. */
 export function encoderOfFormat(format: Format): FormatEncoder | undefined {
   if (format.encoder !== undefined) return absmaxEncoder(format, format.encoder);
-  if (isStoredNumber(format)) return roundingEncoder(format.fields[0]!);
+  if (isPlain(format) && isFloat(format.fields[0]!.type)) return roundingEncoder(format.fields[0]!);
   const model = modelOf(format);
   if (model !== undefined) return modelEncoder(format, model);
   return pairEncoderOf(format);
@@ -113,11 +113,6 @@ function absmaxEncoder(format: Format, names: { readonly scale: string; readonly
   };
 }
 
-/** A format of one floating-point field that stands for itself. */
-function isStoredNumber({ block, fields, exprs, value }: Format): boolean {
-  return block === 1 && fields.length === 1 && isFloat(fields[0]!.type) && exprs.exprs[value]!.kind !== "op";
-}
-
 function roundingEncoder(field: Field): FormatEncoder {
   return {
     rule: `rounding to ${field.type}`,
@@ -129,7 +124,7 @@ function roundingEncoder(field: Field): FormatEncoder {
 /** A model with its grids ready to search. */
 interface Prepared {
   readonly model: FormatModel;
-  readonly grids: readonly { readonly nearest: Nearest; readonly codes: Int16Array; readonly peak: number }[];
+  readonly grids: readonly { readonly nearest: Nearest; readonly codes: Uint16Array; readonly peak: number }[];
 }
 
 /** Ties go to the even code, as IEEE 754 and every integer rounding has it. */
@@ -140,10 +135,10 @@ function prepare(model: FormatModel): Prepared {
   const grids = model.grids.map((byCode) => {
     const codeOf = new Map<number, number>();
     for (const [i, value] of byCode.entries())
-      if (Number.isFinite(value) && !codeOf.has(value + 0)) codeOf.set(value + 0, model.firstCode + i);
+      if (Number.isFinite(value) && !codeOf.has(value + 0)) codeOf.set(value + 0, i);
     const grid = [...codeOf.keys()].sort((a, b) => a - b);
     const peak = Math.max(-grid[0]!, grid.at(-1)!);
-    return { nearest: nearestOf(grid, evenCode(codeOf)), codes: Int16Array.from(grid, (v) => codeOf.get(v)!), peak };
+    return { nearest: nearestOf(grid, evenCode(codeOf)), codes: Uint16Array.from(grid, (v) => codeOf.get(v)!), peak };
   });
   return { model, grids };
 }
@@ -218,25 +213,38 @@ function encodeScales(
     wanted[g] = inner === undefined ? 1 : (first?.scales[g] ?? peak / grids[0]!.peak);
   }
   const stored = storeScales({ float, coded }, grids[0]!.peak, wanted, values.length / columns, stats);
-  const codes = new Int16Array(values.length);
+  const codes = new Uint16Array(values.length);
   const scratch = new Uint16Array(size);
   for (let g = 0; g < groups.count; g++) {
     const [start, end] = groups.range(g);
     const { nearest, codes: codeOf } = grids[first?.choices[g] ?? 0]!;
     // BitMoD's codes are those of the scales before they are stored.
-    if (bitmod) for (let i = start; i < end; i++) codes[i] = model.firstCode + first!.codes[i]!;
+    if (bitmod) for (let i = start; i < end; i++) codes[i] = first!.codes[i]!;
     else {
       encodeScaled(nearest, values, start, end, stored.effective[g]!, scratch);
       for (let i = start; i < end; i++) codes[i] = codeOf[scratch[i - start]!]!;
     }
   }
-  const out = new Map<string, ArrayLike<number>>([[model.code.name, codes], ...stored.fields]);
+  const out = new Map<string, ArrayLike<number>>([...digitsOf(model, codes), ...stored.fields]);
   for (const [n, selector] of model.selectors.entries())
     out.set(
       selector.name,
       Float64Array.from({ length: groups.count }, (_, g) => model.choices[first?.choices[g] ?? 0]![n]!),
     );
   return out;
+}
+
+/** The fields that make up the codes. */
+function digitsOf(
+  { codes: digits }: FormatModel,
+  codes: Uint16Array,
+): readonly (readonly [string, ArrayLike<number>])[] {
+  return digits.map((digit) => {
+    const { first, size, stride } = digit;
+    const own = new Int16Array(codes.length);
+    for (let i = 0; i < codes.length; i++) own[i] = first + (Math.floor(codes[i]! / stride) % size);
+    return [digit.field.name, own] as const;
+  });
 }
 
 interface StoredScales {
@@ -313,7 +321,7 @@ function rangeEncoder(format: Format, { model, grids }: Prepared, scale: Field):
     wholeTensor: false,
     encode(values, columns, stats) {
       const groups = groupsOf(scale.scope, format.block, values.length, columns);
-      const codes = new Int16Array(values.length);
+      const codes = new Uint16Array(values.length);
       const scales = new Float64Array(groups.count);
       const seconds = new Float64Array(groups.count);
       for (let g = 0; g < groups.count; g++) {
@@ -332,11 +340,7 @@ function rangeEncoder(format: Format, { model, grids }: Prepared, scale: Field):
         }
       }
       const second = (model.zero ?? model.offset!.field).name;
-      return new Map<string, ArrayLike<number>>([
-        [model.code.name, codes],
-        [scale.name, scales],
-        [second, seconds],
-      ]);
+      return new Map<string, ArrayLike<number>>([...digitsOf(model, codes), [scale.name, scales], [second, seconds]]);
     },
   };
 }

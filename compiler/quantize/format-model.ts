@@ -19,15 +19,22 @@ export interface ScaleField {
   readonly unit?: number;
 }
 
+/** A part of a value's code: (what it holds − first) · stride. */
+export interface CodeField {
+  readonly field: Field;
+  readonly first: number;
+  readonly size: number;
+  readonly stride: number;
+}
+
 export interface FormatModel {
-  /** One integer a value. */
-  readonly code: Field;
-  readonly firstCode: number;
+  /** The integers of a value, widest first: together they are its code, the first one its lowest digits. */
+  readonly codes: readonly CodeField[];
   readonly scales: readonly ScaleField[];
   /** Fields that choose a grid, and what they hold for each grid. */
   readonly selectors: readonly Field[];
   readonly choices: readonly (readonly number[])[];
-  /** Values of each choice by code − `firstCode`, all scales 1, zero point 0, offset 0. */
+  /** Values of each choice by code, all scales 1, zero point 0, offset 0; NaN for codes that are no numbers. */
   readonly grids: readonly (readonly number[])[];
   /** An integer that is subtracted from the code. */
   readonly zero?: Field;
@@ -41,17 +48,18 @@ const MAX_CHOICES = 256;
 const SAMPLES = 400;
 
 type Values = ReadonlyMap<Field, number>;
+/** The value of a code. */
 type Evaluate = (code: number, values: Values) => number;
 
 /** The model of a format, or undefined where its values have another form. */
 export function modelOf(format: Format): FormatModel | undefined {
-  const code = codeFieldOf(format);
-  if (code === undefined || !isInt(code.type)) return undefined;
-  const parameters = format.fields.filter((f) => f !== code);
-  if (parameters.some((f) => f.count !== 1 || !isUsable(f)) || !standsAlone(format, code)) return undefined;
-  const evaluate = evaluatorOf(format, code);
-  const [firstCode, lastCode] = rangeOf(code.type);
-  const codes = Array.from({ length: lastCode - firstCode + 1 }, (_, i) => firstCode + i);
+  const digits = codeFieldsOf(format);
+  if (digits === undefined) return undefined;
+  const own = digits.map((d) => d.field);
+  const parameters = format.fields.filter((f) => !own.includes(f));
+  if (parameters.some((f) => f.count !== 1 || !isUsable(f)) || !standsAlone(format, own)) return undefined;
+  const evaluate = evaluatorOf(format, digits);
+  const codes = Array.from({ length: digits.reduce((n, d) => n * d.size, 1) }, (_, i) => i);
   const parts = classify(parameters, codes, evaluate);
   if (parts === undefined) return undefined;
   const choices = choicesOf(parts.selectors);
@@ -61,41 +69,59 @@ export function modelOf(format: Format): FormatModel | undefined {
     const unit = parts.scales.reduce((product, s) => product * factorOf(s, values.get(s.field)!), 1);
     return codes.map((c) => evaluate(c, values) / unit);
   });
+  if (grids.some((grid) => !grid.some(Number.isFinite))) return undefined;
   const { scales, selectors, zero, offset } = parts;
-  const found = { code, firstCode, scales, selectors, choices, grids };
+  const found = { codes: digits, scales, selectors, choices, grids };
   const model = { ...found, ...(zero && { zero }), ...(offset && { offset }) };
   return holds(model, parameters, codes, evaluate) ? model : undefined;
 }
 
-/** The one field with an integer for each value. */
-function codeFieldOf(format: Format): Field | undefined {
+/** The fields with an integer for each value. */
+function codeFieldsOf(format: Format): readonly CodeField[] | undefined {
   const own = format.fields.filter((f) => f.scope === "block" && f.count === format.block && isInt(f.type));
-  return own.length === 1 && bitsOf(own[0]!.type) <= MAX_CODE_BITS ? own[0] : undefined;
+  const bits = own.reduce((sum, f) => sum + bitsOf(f.type), 0);
+  if (own.length === 0 || bits > MAX_CODE_BITS) return undefined;
+  // In blocks of one value nothing tells codes from parameters, unless there is only one.
+  if (format.block === 1 && own.length > 1 && format.fields.length > own.length + 1) return undefined;
+  const sorted = own.toSorted((a, b) => bitsOf(b.type) - bitsOf(a.type));
+  let stride = 1;
+  return sorted.map((field) => {
+    const size = 2 ** bitsOf(field.type);
+    const digit = { field, first: valuesOf(field)[0]!, size, stride };
+    stride *= size;
+    return digit;
+  });
+}
+
+/** What a field holds for a code. */
+export function digitOf({ first, size, stride }: CodeField, code: number): number {
+  return first + (Math.floor(code / stride) % size);
 }
 
 const isUsable = (field: Field): boolean =>
   isFloat(field.type) || (isInt(field.type) && bitsOf(field.type) <= MAX_PARAMETER_BITS);
 
 /** True where element i's value depends on nothing but its own code and the parameters. */
-function standsAlone(format: Format, code: Field): boolean {
+function standsAlone(format: Format, codes: readonly Field[]): boolean {
   const usesIndex = reachable(format.exprs, [format.value]).some((id) => format.exprs.exprs[id]!.kind === "symbol");
   return (
     !usesIndex &&
     format.uses.every(({ field, index }) => {
       const at = format.exprs.exprs[index]!;
-      return field !== code.name || format.block === 1 || at.kind === "symbol";
+      return !codes.some((c) => c.name === field) || format.block === 1 || at.kind === "symbol";
     })
   );
 }
 
-function evaluatorOf(format: Format, code: Field): Evaluate {
+function evaluatorOf(format: Format, codes: readonly CodeField[]): Evaluate {
   const state: { code: number; values: Values } = { code: 0, values: new Map() };
   const fields = format.uses.map((use) => format.fields.find((f) => f.name === use.field));
   const value = compileExpr(format.exprs, format.value, {
     arithmetic: "real",
     input: (n) => {
       const field = fields[n] ?? internal(`use ${n} of no field`);
-      return field === code ? () => state.code : () => state.values.get(field)!;
+      const digit = codes.find((c) => c.field === field);
+      return digit === undefined ? () => state.values.get(field)! : () => digitOf(digit, state.code);
     },
     table: (name) => format.tables.find((t) => t.name === name),
   });
@@ -135,7 +161,7 @@ function classify(parameters: readonly Field[], codes: readonly number[], evalua
     if (field === parts.offset?.field) continue;
     const row = rowOf(field);
     if (isFloat(field.type)) {
-      if (!isProportional(row(2), row(1), 2) || !row(0).every((v) => v === 0)) return undefined;
+      if (!isProportional(row(2), row(1), 2) || !row(0).every((v) => v === 0 || Number.isNaN(v))) return undefined;
       parts.scales.push({ field });
       continue;
     }
@@ -154,7 +180,8 @@ function valuesOf(field: Field): readonly number[] {
   return Array.from({ length: max - min + 1 }, (_, i) => min + i);
 }
 
-const close = (a: number, b: number): boolean => Math.abs(a - b) <= 1e-12 * Math.max(Math.abs(a), Math.abs(b));
+const close = (a: number, b: number): boolean =>
+  Object.is(a, b) || Math.abs(a - b) <= 1e-12 * Math.max(Math.abs(a), Math.abs(b));
 
 const isProportional = (row: readonly number[], of: readonly number[], factor: number): boolean =>
   row.every((v, i) => close(v, of[i]! * factor));
@@ -172,18 +199,22 @@ function offsetSign(row: (value: number) => readonly number[]): 1 | -1 | undefin
 function factorsOf(
   rows: readonly (readonly number[])[],
 ): { readonly factors: Float64Array; readonly unit: number } | undefined {
-  const size = (row: readonly number[]): number => Math.max(...row.map(Math.abs));
-  const finite = rows.flatMap((row, i) => (row.every(Number.isFinite) ? [i] : []));
+  // Codes that are no numbers whatever the field holds say nothing about it.
+  const numbers = rows[0]!.map((_, code) => rows.some((row) => Number.isFinite(row[code]!)));
+  const size = (row: readonly number[]): number =>
+    row.reduce((m, v, c) => (numbers[c]! ? Math.max(m, Math.abs(v)) : m), 0);
+  const finite = rows.flatMap((row, i) => (row.every((v, c) => !numbers[c]! || Number.isFinite(v)) ? [i] : []));
   const unit = finite.reduce((best, i) => (size(rows[i]!) > size(rows[best]!) ? i : best), finite[0] ?? 0);
   const peak = size(rows[unit]!);
   if (!(peak > 0)) return undefined;
-  const codes = rows[unit]!.map((v, code) => ({ v, code })).filter(({ v }) => v !== 0);
+  const codes = rows[unit]!.map((v, code) => ({ v, code })).filter(({ v }) => v !== 0 && Number.isFinite(v));
   const at = codes.reduce((best, c) => (oddPart(c.v) < oddPart(best.v) ? c : best)).code;
   const exponent = floorLog2(Math.abs(rows[unit]![at]!)) - floorLog2(peak);
   const factors = Float64Array.from(rows, (row) => (row[at]! * Math.sign(rows[unit]![at]!)) / 2 ** exponent);
-  const isScale = factors.every(
-    (f, i) => !Number.isFinite(f) || isProportional(rows[i]!, rows[unit]!, f / factors[unit]!),
-  );
+  const isScale = factors.every((f, i) => {
+    const factor = f / factors[unit]!;
+    return !Number.isFinite(f) || rows[i]!.every((v, c) => !numbers[c]! || close(v, rows[unit]![c]! * factor));
+  });
   if (!isScale || new Set(factors).size < 2) return undefined;
   // Whole multiples keep their meaning: integers are then exactly the codes. Others put the grid's peak at 1 … 2.
   const smallest = factors.reduce((least, f) => (f > 0 && f < least ? f : least), Number.POSITIVE_INFINITY);
@@ -238,7 +269,7 @@ export function modelValue(model: FormatModel, code: number, values: Values): nu
   const step = model.zero === undefined ? 0 : zeroStep(model);
   const zero = model.zero === undefined ? 0 : values.get(model.zero)! * step;
   const offset = model.offset === undefined ? 0 : model.offset.sign * values.get(model.offset.field)!;
-  return scale * (grid[code - model.firstCode]! - zero) + offset;
+  return scale * (grid[code]! - zero) + offset;
 }
 
 /** What one unit of the zero point subtracts: the distance of two codes. */

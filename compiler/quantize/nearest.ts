@@ -21,9 +21,13 @@ export interface Nearest {
   /** bucket = (y − low) · perUnit, cut to the buckets there are. */
   readonly low: number;
   readonly perUnit: number;
+  /** Where all thresholds are multiples of 1 / perUnit: the index for each ⌈y · perUnit⌉ from `first` on, nothing to compare. */
+  readonly cells?: { readonly perUnit: number; readonly first: number; readonly indices: Uint16Array };
 }
 
 const MAX_BUCKETS = 4096;
+/** Cells have a width of at least this power of two. */
+const MAX_CELLS_PER_UNIT = 8;
 const F64 = new Float64Array(1);
 const F64_BITS = new BigInt64Array(F64.buffer);
 
@@ -52,13 +56,28 @@ export function nearestOf(grid: Grid, tie: Tie = TIES_DOWN): Nearest {
     const edge = low + (b - 1) / (perUnit || 1);
     return span === 0 ? 0 : between.filter((t) => t < edge).length;
   });
+  const cells = cellsOf(grid, between);
   return {
     values: Float64Array.from(grid),
     thresholds: Float64Array.of(...between, Number.POSITIVE_INFINITY),
     start,
     low,
     perUnit,
+    ...(cells === undefined ? {} : { cells }),
   };
+}
+
+/** Between two multiples of 1 / perUnit no threshold lies, so ⌈y · perUnit⌉ decides: t < y exactly where t · perUnit < ⌈y · perUnit⌉. */
+function cellsOf(grid: Grid, thresholds: readonly number[]): Nearest["cells"] {
+  let perUnit = 1;
+  while (perUnit < MAX_CELLS_PER_UNIT && thresholds.some((t) => !Number.isInteger(t * perUnit))) perUnit *= 2;
+  const reach = Math.max(-grid[0]!, grid.at(-1)!, 0) * perUnit;
+  if (thresholds.some((t) => !Number.isInteger(t * perUnit)) || 2 * reach > MAX_BUCKETS) return undefined;
+  const first = -Math.ceil(reach) - 1;
+  const indices = Uint16Array.from({ length: -2 * first + 1 }, (_, i) => {
+    return thresholds.filter((t) => t * perUnit < first + i).length;
+  });
+  return { perUnit, first, indices };
 }
 
 /** The index of the value nearest to y; NaN gives the lowest. Inner loops repeat these lines with the fields in locals. */
@@ -82,6 +101,7 @@ export function encodeScaled(
   scale: number,
   into: Uint16Array,
 ): number {
+  if (nearest.cells !== undefined) return encodeByCells(nearest.values, nearest.cells, values, from, to, scale, into);
   const { values: grid, thresholds, start, low, perUnit } = nearest;
   const last = start.length - 1;
   const divisor = scale > 0 ? scale : 1;
@@ -92,6 +112,29 @@ export function encodeScaled(
     const bucket = (y - low) * perUnit;
     let n = start[bucket > 0 ? (bucket < last ? bucket | 0 : last) : 0]!;
     while (y > thresholds[n]!) n++;
+    into[i - from] = n;
+    const difference = Math.fround(Math.fround(grid[n]! * scale) - w);
+    error += difference * difference;
+  }
+  return error;
+}
+
+function encodeByCells(
+  grid: Float64Array,
+  { perUnit, first, indices }: NonNullable<Nearest["cells"]>,
+  values: Float32Array,
+  from: number,
+  to: number,
+  scale: number,
+  into: Uint16Array,
+): number {
+  const last = indices.length - 1;
+  const divisor = scale > 0 ? scale : 1;
+  let error = 0;
+  for (let i = from; i < to; i++) {
+    const w = values[i]!;
+    const cell = Math.ceil(Math.fround(w / divisor) * perUnit) - first;
+    const n = indices[cell > 0 ? (cell < last ? cell : last) : 0]!;
     into[i - from] = n;
     const difference = Math.fround(Math.fround(grid[n]! * scale) - w);
     error += difference * difference;

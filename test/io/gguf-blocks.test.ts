@@ -2,7 +2,13 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
+import { check } from "../../compiler/check.ts";
 import { BLOCK_TYPES, blockTypeOf, decodeBlocks } from "../../compiler/io/gguf-blocks.ts";
+import { decodeByDeclaration } from "../../compiler/quantize/format-decode.ts";
+import { stdFiles } from "../../compiler/std.ts";
+import { Diagnostics } from "../../ir/diagnostics.ts";
+import { record } from "../../ir/layout-build.ts";
+import { unpackStream, wordsOfBytes } from "../../ir/pack.ts";
 import { ROOT } from "../meta/sources.ts";
 
 interface Golden {
@@ -32,6 +38,32 @@ describe("GGUF blocks", () => {
     const bits = (bytes: Uint8Array) => [...new Uint32Array(bytes.buffer)];
     expect(bits(new Uint8Array(values.buffer))).toEqual(bits(bytesOf(golden.values)));
     expect(values.length).toBeGreaterThan(700);
+  });
+
+  const formats = new Map(
+    check(
+      stdFiles().map((f) => f.source),
+      new Diagnostics(),
+    ).formats.map((f) => [f.name, f]),
+  );
+  const declared = Object.entries(GOLDEN.types).flatMap(([name, golden]) => {
+    const format = formats.get(`gguf_${name.toLowerCase()}`) ?? formats.get(name.toLowerCase());
+    return format === undefined ? [] : [[format.name, format, golden] as const];
+  });
+
+  it.each(declared)("the declaration %s means what ggml's reference computes", (_, format, golden) => {
+    const bytes = bytesOf(golden.stored);
+    const columns = (bytes.length / golden.bytes) * golden.block;
+    expect([format.block, format.recordBits]).toEqual([golden.block, golden.bytes * 8]);
+    const fields = new Map(
+      format.fields.map((field) => {
+        const layout = record(format, field, { axes: ["n", "k"], shape: [1, columns] });
+        return [field.name, unpackStream(wordsOfBytes(bytes), field.type, layout)] as const;
+      }),
+    );
+    const values = decodeByDeclaration(format)(fields, columns);
+    const zero = (v: number) => (v === 0 ? 0 : v);
+    expect([...values].map(zero)).toEqual([...new Float32Array(bytesOf(golden.values).buffer)].map(zero));
   });
 
   it("covers every type that stores blocks and can be decoded", () => {

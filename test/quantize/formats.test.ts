@@ -58,11 +58,12 @@ describe("every format of the library", () => {
       const back = decoderOfFormat(format)(fields, columns);
       expect(back.length).toBe(values.length);
       if (model === undefined) return;
-      const codes = Int16Array.from(fields.get(model.code.name)!);
-      const [low, high] = rangeOf(model.code.type as IntType);
+      const [digit] = model.codes;
+      const codes = Int16Array.from(fields.get(digit!.field.name)!);
+      const [low, high] = [digit!.first, digit!.first + digit!.size - 1];
       for (const step of [-1, 1]) {
         const moved = new Map(fields).set(
-          model.code.name,
+          digit!.field.name,
           codes.map((c) => Math.min(high, Math.max(low, c + step))),
         );
         const other = decoderOfFormat(format)(moved, columns);
