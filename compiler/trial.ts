@@ -3,7 +3,7 @@ import { internal } from "../ir/diagnostics.ts";
 import { bufferFromWords, bufferToWords, evalKernel, type KernelBuffer } from "../ir/eval-kernel.ts";
 import { evalProgram, type TensorValues } from "../ir/eval-program.ts";
 import { ExprBuilder } from "../ir/expr.ts";
-import { f16Round } from "../ir/float.ts";
+import { f16Round, roundTo } from "../ir/float.ts";
 import type { Program, Step, Tensor } from "../ir/program.ts";
 import { isInt, rangeOf, type Scalar } from "../ir/scalar.ts";
 import { fromWords, toWords, wordsOf } from "../ir/storage.ts";
@@ -33,7 +33,8 @@ function sampleTensor(tensor: Tensor, next: () => number): Float64Array {
   // Scales of a checkpoint are small and positive; activations have outliers (one in 64, eight times larger).
   const sample =
     tensor.origin === undefined ? () => (next() * 2 - 1) * (next() < 1 / 64 ? 8 : 1) : () => 2 ** -7 * (1 + next() * 3);
-  return Float64Array.from({ length }, () => f16Round(sample()));
+  const type = tensor.type === "bool" || isInt(tensor.type) ? "f32" : tensor.type;
+  return Float64Array.from({ length }, () => roundTo(type, f16Round(sample())));
 }
 
 /** Values for every input of a program, the same for the same seed: all codes, f16 values, positive scales. */

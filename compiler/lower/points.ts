@@ -3,9 +3,10 @@ import { internal } from "../../ir/diagnostics.ts";
 import type { Expr, ExprId } from "../../ir/expr.ts";
 import { foldInt } from "../../ir/expr-fold.ts";
 import { ADDRESS, BIT } from "../../ir/layout.ts";
+import { compileAddress } from "../../ir/layout-apply.ts";
 import { print } from "../../ir/layout-print.ts";
 import type { Region } from "../../ir/program.ts";
-import { bitsOf } from "../../ir/scalar.ts";
+import { bitsOf, isInt, rangeOf, type Scalar } from "../../ir/scalar.ts";
 import type { LaunchContext } from "./context.ts";
 import { extract } from "./fields.ts";
 import { type Coordinate, probes, type RegisterTensor, type Slot, valueType } from "./registers.ts";
@@ -13,9 +14,16 @@ import { type Coordinate, probes, type RegisterTensor, type Slot, valueType } fr
 /** Where an op stands: a coordinate for every axis of its domain. */
 export type Point = ReadonlyMap<string, Coordinate>;
 
+/** Bits `from` … `from` + `count` − 1 of an element. */
+interface BitRun {
+  readonly from: number;
+  readonly count: number;
+}
+
 export class PointReader {
   readonly #ctx: LaunchContext;
   readonly #lanes: readonly number[];
+  readonly #runs = new Map<string, readonly BitRun[]>();
 
   constructor(context: LaunchContext) {
     this.#ctx = context;
@@ -123,18 +131,30 @@ export class PointReader {
    */
   element(region: Region, point: Point, inputs: readonly ExprId[] = []): ExprId {
     const { build } = this.#ctx;
+    const id = this.#element(region, point, inputs);
+    // What a code can be is known from its type: places that are looked up by it may need that to be simple.
+    const type = this.#typeOf(region);
+    if (isInt(type) && bitsOf(type) < 32) build.ranges[id] ??= rangeOf(type);
+    return id;
+  }
+
+  #element(region: Region, point: Point, inputs: readonly ExprId[]): ExprId {
+    const { build } = this.#ctx;
     const tensor = this.#ctx.tensor(region.tensor);
     if (tensor.place === "register") {
       const registers = this.#ctx.registers(region.tensor);
       const slot = registers.find(this.coordinates(region, point));
       const local = this.#ctx.local(registers, slot.reg);
-      if (registers.elems === 1 && bitsOf(tensor.type) !== 1) return local;
+      if (registers.elems === 1) return local;
       return extract(build, local, build.constant(slot.elem * bitsOf(tensor.type)), tensor.type);
     }
     const index = this.indexOf(region, point, inputs);
     const when = this.inside(region, index);
-    const bit = region.bit === undefined ? build.constant(0) : this.value(region.bit, point, []);
-    return this.load(region, this.address(region, index, bit), when);
+    if (region.bit !== undefined)
+      return this.load(region, this.address(region, index, this.value(region.bit, point, [])), when);
+    const runs = this.runs(region.tensor);
+    if (runs.length > 1) return this.assemble(region, index, runs, when);
+    return this.load(region, this.address(region, index, build.constant(0)), when);
   }
 
   coordinates(region: Region, point: Point): readonly Coordinate[] {
@@ -146,18 +166,59 @@ export class PointReader {
     });
   }
 
-  load(region: Region, address: ExprId, when: ExprId | undefined): ExprId {
+  /** The bits of an element that lie next to each other in memory, lowest first: one run unless bits are scattered. */
+  runs(id: string): readonly BitRun[] {
+    const known = this.#runs.get(id);
+    if (known !== undefined) return known;
+    const { type, axes, layout } = this.#ctx.tensor(id);
+    const bits = bitsOf(type);
+    const runs: BitRun[] = [];
+    const address = compileAddress(layout ?? internal(`${id} has no layout`), [...axes, BIT]);
+    const origin = axes.map(() => 0);
+    for (let bit = 0; bit < bits; bit++) {
+      const last = runs.at(-1);
+      // Only of a sum of parts does one element tell about all.
+      const joins = layout?.kind === "strided" && last !== undefined;
+      if (joins && address(...origin, bit) === address(...origin, last.from) + last.count)
+        runs[runs.length - 1] = { ...last, count: last.count + 1 };
+      else runs.push({ from: bit, count: 1 });
+    }
+    this.#runs.set(id, runs);
+    return runs;
+  }
+
+  /** An element whose bits are scattered, as in planes: put together from its runs. */
+  assemble(region: Region, index: readonly ExprId[], runs: readonly BitRun[], when: ExprId | undefined): ExprId {
+    const { build } = this.#ctx;
+    const { type } = this.#ctx.tensor(region.tensor);
+    const pieces = runs.map(({ from, count }) => {
+      const address = this.address(region, index, build.constant(from));
+      const piece = this.load(region, address, when, `u${count}`);
+      const word = build.typeOf(piece) === "u32" ? piece : build.bits(piece, "u32");
+      return from === 0 ? word : build.op("shl", word, build.constant(from, "u32"));
+    });
+    const word = pieces.reduce((all, piece) => build.op("or", all, piece));
+    return extract(build, word, build.constant(0), type);
+  }
+
+  /** The element at a bit address, or as many bits of it as `type` has. */
+  load(region: Region, address: ExprId, when: ExprId | undefined, type = this.#typeOf(region)): ExprId {
     const { build } = this.#ctx;
     const tensor = this.#ctx.tensor(region.tensor);
     const buffer = this.#ctx.buffer(tensor, "read");
     const bits = bitsOf(buffer.type);
-    const type = region.bit === undefined ? tensor.type : "u1";
     const unit = build.op("div", address, build.constant(bits));
     const [word] = this.#ctx.read(buffer, unit, 1, when, tensor.id);
     if (buffer.type !== "u32" || tensor.type === "u32") return word!;
     const shift = build.op("mod", address, build.constant(32));
-    if (32 % bitsOf(type) === 0) return extract(build, word!, shift, type);
+    const aligned = build.get(build.op("mod", address, build.constant(bitsOf(type))));
+    if (32 % bitsOf(type) === 0 && aligned.kind === "const" && aligned.value === 0)
+      return extract(build, word!, shift, type);
     return this.straddling(buffer, unit, word!, shift, when, type);
+  }
+
+  #typeOf(region: Region): Scalar {
+    return region.bit === undefined ? this.#ctx.tensor(region.tensor).type : "u1";
   }
 
   /** A field that may cross into the next word. */

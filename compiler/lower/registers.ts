@@ -5,7 +5,7 @@ import { ELEM, LANE, type Layout, REG } from "../../ir/layout.ts";
 import { compile } from "../../ir/layout-apply.ts";
 import { print } from "../../ir/layout-print.ts";
 import type { Tensor } from "../../ir/program.ts";
-import { bitsOf, isFloat, type Scalar } from "../../ir/scalar.ts";
+import { isFloat, type Scalar } from "../../ir/scalar.ts";
 
 /** The type that a kernel computes with for an element of this type: codes widen to i32, halves to f32. */
 export function valueType(type: Scalar): Scalar {
@@ -61,7 +61,7 @@ export class RegisterTensor {
       layout.kind === "strided" || layout.kind === "table" ? layout.from : internal(`${tensor.id} is opaque`);
     this.regs = from[REG]!;
     this.elems = from[ELEM] ?? 1;
-    this.type = this.elems > 1 || bitsOf(tensor.type) === 1 ? "u32" : valueType(tensor.type);
+    this.type = this.elems > 1 ? "u32" : valueType(tensor.type);
     this.names = Array.from({ length: this.regs }, (_, r) => name(r, this.regs));
     this.#at = (lane, reg, elem) => {
       run.run([lane, reg, elem], out);
