@@ -133,7 +133,9 @@ function whyNotRow(p: Problem, target: Target, row: string): string | undefined 
   if (support === undefined) return `${target.name} has no ${row}`;
   if (support.support === "emulated") return `${row} is only emulated on ${target.name}`;
   if (findRow(row)?.op === "mulAdd") {
-    if (p.integer || p.x.type !== "f16") return "it multiplies halves";
+    const stored = [p.x, p.w].find((t) => t.role !== "local" && t.type !== "f16");
+    if (p.integer || p.x.type !== "f16" || stored !== undefined)
+      return `it multiplies halves${stored === undefined ? "" : `, ${stored.id} is ${stored.type}`}`;
     return p.k % 16 === 0 && p.block % 16 === 0 ? undefined : "the reduced axis is no multiple of its k";
   }
   if (!p.integer || !p.planar) return "its operands are not stored as bit planes";

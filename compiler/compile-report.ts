@@ -1,15 +1,15 @@
 /** The compile report: what was chosen and why, what it moves and computes, what will limit it, how exact it is. */
 import { peakOf } from "../hw-models/derive.ts";
 import type { GpuModel } from "../hw-models/schema.ts";
-import { type ExprId, type Exprs, operands } from "../ir/expr.ts";
 import type { Kernel } from "../ir/kernel.ts";
 import { bodiesOf } from "../ir/kernel-walk.ts";
 import { addressBits } from "../ir/layout-build.ts";
-import type { Program, TileOp } from "../ir/program.ts";
+import type { Program, Region, TileOp } from "../ir/program.ts";
 import { findRow } from "../ir/row-catalogue.ts";
 import { bitsOf, type Scalar } from "../ir/scalar.ts";
 import type { Target } from "../ir/target.ts";
 import { forEachOp } from "./edit.ts";
+import { operandSignificand } from "./precision.ts";
 import type { Schedule } from "./schedule.ts";
 
 export const COMPILE_SCHEMA = "bitloom.compile/1";
@@ -131,7 +131,8 @@ function accumulatorOf({ algebra, schedule, target }: ReportInput): AccumulatorC
   // Higham, Mikaitis and Pranesh, "Numerical behavior of NVIDIA tensor cores", PeerJ Computer Science 7:e330, 2021.
   const inChunk = fragments ? 2 * 17 * Math.ceil(chunk / 16) : chunk;
   const chain = inChunk + 3 * steps + Math.ceil(Math.log2(target.lanes)) + 2;
-  const decode = fragments && usesTable(algebra) ? F16 : 0;
+  const halves = (region: Region): boolean => operandSignificand(algebra, op, region, chunk) <= 2 ** 11;
+  const decode = [op.a, op.b].filter((region) => fragments && !halves(region)).length * F16;
   const where = fragments
     ? `${chunk} products a step by matrix instructions`
     : `${chunk} products a chunk, ${target.lanes} lanes`;
@@ -142,20 +143,6 @@ function accumulatorOf({ algebra, schedule, target }: ReportInput): AccumulatorC
     bound: { relativeToMagnitude: chain * F32 + decode, relativeToResult: output, absolute: F16_TINY },
     because: `no product passes more than ${chain} f32 roundings (${where}, ${steps} steps)${decode > 0 ? "; decoded values are rounded to f16" : ""}; the result rounds once to f16`,
   };
-}
-
-/** Table entries are not exact in f16, codes are. */
-function usesTable(program: Program): boolean {
-  let found = false;
-  forEachOp(program.body, (op) => {
-    if (op.kind === "map") found ||= hasTable(program.exprs, op.value);
-  });
-  return found;
-}
-
-function hasTable(exprs: Exprs, root: ExprId): boolean {
-  const expr = exprs.exprs[root];
-  return expr !== undefined && (expr.kind === "table" || operands(expr).some((o) => hasTable(exprs, o)));
 }
 
 function sharedBytes(kernel: Kernel): number {
