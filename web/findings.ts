@@ -67,12 +67,21 @@ const REASONS: Readonly<Record<string, string>> = {
   control: "cycles between folds",
 };
 
-/** What another lane was doing while a lane stood in a state because of it, by state; exact, from both lanes' slices. */
-export function meanwhile(model: Model, lane: number, state: number, culprit: number): Float64Array {
-  const totals = new Float64Array(model.states.length);
+/** What a lane did for some cycles, and because of whom. */
+export interface Doing {
+  readonly state: number;
+  /** Lane, or -1. */
+  readonly culprit: number;
+  readonly cycles: number;
+}
+
+/** What another lane was doing while a lane stood in a state because of it: exact, from both lanes' slices, the most first. */
+export function meanwhile(model: Model, lane: number, state: number, culprit: number): readonly Doing[] {
+  const totals = new Map<number, number>();
   const times = new Float64Array(model.segments.length);
   for (const { segment } of model.placements) times[segment]!++;
   model.segments.forEach((segment, id) => {
+    if (times[id] === 0) return;
     const a = segment.tracks[lane]!;
     const b = segment.tracks[culprit]!;
     let j = 0;
@@ -83,11 +92,15 @@ export function meanwhile(model: Model, lane: number, state: number, culprit: nu
       while (j + 1 < b.starts.length && b.starts[j + 1]! <= start) j++;
       for (let k = j; k < b.starts.length && b.starts[k]! < end; k++) {
         const until = k + 1 < b.starts.length ? b.starts[k + 1]! : segment.cycles;
-        totals[b.state[k]!]! += (Math.min(end, until) - Math.max(start, b.starts[k]!)) * times[id]!;
+        const key = b.state[k]! + 256 * b.culprit[k]!;
+        const cycles = (Math.min(end, until) - Math.max(start, b.starts[k]!)) * times[id]!;
+        totals.set(key, (totals.get(key) ?? 0) + cycles);
       }
     }
   });
-  return totals;
+  return [...totals]
+    .map(([key, cycles]) => ({ state: key % 256, culprit: Math.floor(key / 256) - 1, cycles }))
+    .sort((x, y) => y.cycles - x.cycles);
 }
 
 /** Where a stall is worst: the placement that holds most of it, and its longest slice there. */
@@ -109,6 +122,7 @@ export function worstPlace(model: Model, lane: number, state: number, culprit: n
 
 const MIN_SHARE = 0.01;
 const MAX_STALLS = 4;
+const MIN_MEANWHILE = 0.1;
 
 /** The findings, the most important first. */
 export function findingsOf(model: Model, loads: readonly UnitLoad[] = unitLoads(model)): readonly Finding[] {
@@ -167,21 +181,21 @@ function stallFinding(
   };
 }
 
-/** What the culprit did all the while: at work, or stalled itself. */
+/** What the culprit did all the while: at work, or stalled itself, and because of whom. */
 function deeper(model: Model, lane: number, state: number, culprit: number): string {
-  const totals = meanwhile(model, lane, state, culprit);
-  const sum = totals.reduce((a, b) => a + b, 0);
-  if (sum === 0) return "";
-  const parts = [...totals.keys()]
-    .filter((code) => totals[code]! >= 0.1 * sum)
-    .sort((a, b) => totals[b]! - totals[a]!)
+  const doings = meanwhile(model, lane, state, culprit);
+  const sum = doings.reduce((cycles, d) => cycles + d.cycles, 0);
+  const parts = doings
+    .filter((d) => d.cycles >= MIN_MEANWHILE * sum)
     .slice(0, 3)
-    .map((code) => {
-      const { family, label } = model.states[code]!;
-      const what = family === "stall" ? `waiting (${label})` : family === "idle" ? "idle" : `at work (${label})`;
-      return `${what} ${percent(totals[code]!, sum)}`;
+    .map((d) => {
+      const { family, label } = model.states[d.state]!;
+      const whom = model.lanes[d.culprit]?.name;
+      const waits = whom === undefined ? `waits (${label})` : `waits for ${whom} (${label})`;
+      const what = family === "stall" ? waits : family === "idle" ? "is idle" : `works (${label})`;
+      return `${what} ${percent(d.cycles, sum)}`;
     });
-  return `Meanwhile ${model.lanes[culprit]!.name} is ${parts.join(", ")}.`;
+  return parts.length === 0 ? "" : `Meanwhile ${model.lanes[culprit]!.name} ${parts.join(", ")}.`;
 }
 
 const MAX_LAYERS_READ = 20_000;

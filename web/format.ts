@@ -25,9 +25,9 @@ export function short(value: number): string {
 export function percent(part: number, whole: number): string {
   if (whole === 0) return "–";
   const share = (100 * part) / whole;
-  if (share === 0) return "0 %";
-  if (share < 0.05) return "< 0.1 %";
-  return share >= 99.95 && part < whole ? "> 99.9 %" : `${share.toFixed(1)} %`;
+  if (share === 0) return `0${THIN}%`;
+  if (share < 0.05) return `<${THIN}0.1${THIN}%`;
+  return share >= 99.95 && part < whole ? `>${THIN}99.9${THIN}%` : `${share.toFixed(1)}${THIN}%`;
 }
 
 function seconds(value: number): string {

@@ -2,12 +2,16 @@
 
 export const MAX_FILE_BYTES = 2 ** 31;
 /** V8 holds no string of more than 512 MB; JSON takes several times its size once parsed. */
-export const MAX_TEXT_BYTES = 450 * 2 ** 20;
+export const MAX_TEXT_BYTES = 300 * 2 ** 20;
+/** What a packed file may unpack to. */
+export const MAX_UNPACKED_BYTES = 2 ** 30;
 /** Of one segment; 64 lanes of this many slices fill about 1 GB. */
 export const MAX_SLICES = 40_000_000;
 export const MAX_LANES = 1024;
 export const MAX_STATES = 64;
 export const MAX_LAYERS = 1_000_000;
+/** Layers times units: each layer has the sums before it for each unit. */
+export const MAX_LAYER_UNITS = 4_000_000;
 export const MAX_OPS = 4_000_000;
 /** Lanes that one thread may be spread over where its slices overlap. */
 export const MAX_DEPTH = 64;

@@ -1,6 +1,6 @@
 /**
- * The exact mix of states of any range at any zoom. A lane keeps running sums by state at regular cycles, about eight
- * slices apart; the sum before any cycle is the nearest entry and a few slices more, so the mix of a range costs the same
+ * The exact mix of states of any range at any zoom. A lane keeps running sums by state at regular cycles, a few slices
+ * apart; the sum before any cycle is the nearest entry and a few slices more, so the mix of a range costs the same
  * whether it spans one cycle or the whole run, and neighbouring pixels share their border: nothing is lost between them.
  */
 import type { Model, Segment, SumLevel } from "./model.ts";

@@ -43,7 +43,7 @@ export function makeStage(): Stage {
   );
   const ruler = el("div", { class: "ruler" });
   const bands = el("canvas", { class: "bands", "aria-hidden": "true" });
-  const tip = el("div", { class: "tip", role: "status", hidden: true });
+  const tip = el("div", { class: "tip", "aria-hidden": "true", hidden: true });
   const root = el(
     "section",
     { class: "stage", "aria-label": "Timeline" },

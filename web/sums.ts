@@ -1,7 +1,9 @@
 /** What is summed once when a trace is read: running sums by state, and cycles by culprit, of every lane. */
 import type { Blame, SumLevel, SumTable, Times, Track } from "./model.ts";
 
-const SLICES_PER_ENTRY = 8;
+/** Entries make frames fast and cost memory: short lanes have twice as many. */
+const SLICES_PER_ENTRY = { short: 4, long: 8 } as const;
+const LONG_LANE = 40_000;
 
 /** An array for times up to `cycles`: exact to 2^53. */
 export const timesOf = (length: number, cycles: number): Times =>
@@ -16,7 +18,8 @@ export function buildTable(
 ): SumTable {
   const { starts, state } = track;
   const count = starts.length;
-  const step = 2 ** Math.max(0, Math.ceil(Math.log2((SLICES_PER_ENTRY * Math.max(1, cycles)) / Math.max(1, count))));
+  const slicesPerEntry = count > LONG_LANE ? SLICES_PER_ENTRY.long : SLICES_PER_ENTRY.short;
+  const step = 2 ** Math.max(0, Math.ceil(Math.log2((slicesPerEntry * Math.max(1, cycles)) / Math.max(1, count))));
   // The last entry stands at the end, however far it is from the one before.
   const entries = Math.floor(cycles / step) + 2;
   const slice = new Uint32Array(entries);

@@ -161,10 +161,12 @@ try {
   console.log(
     `load, from the choice of the file to its first frame: ${loads.map((ms) => `${ms.toFixed(0)} ms`).join(", ")}`,
   );
-  console.log("\n   zoom   in view     median      p95      min   rectangles (median)");
   for (const zoom of [1, 4, 16, 64, 256, 1024, 4096]) {
     const { times, width, height } = await measureFrames(page, zoom);
-    if (zoom === 1) console.error(`canvas ${width} × ${height}`);
+    if (zoom === 1) {
+      console.log(`\nmilliseconds a frame, ${FRAMES} frames on a canvas of ${width} × ${height}`);
+      console.log("   zoom   in view     median      p95      min   rectangles (median)");
+    }
     const { median, p95, min } = summary(times);
     const naive = summary(await measureNaive(page, zoom)).median;
     const inView = String(Math.round(slices / zoom)).padStart(9);

@@ -1,7 +1,16 @@
 /** Reads our own trace: the simulator's reader takes the file apart, this checks it and puts it into the page's columns. */
 import { Diagnostics } from "../../ir/diagnostics.ts";
 import { decodeTrace, type SegmentColumns, type SegmentHeader, type Trace } from "../../simulator/trace.ts";
-import { cleanName, isCount, MAX_CYCLES, MAX_LANES, MAX_LAYERS, MAX_SLICES, MAX_STATES } from "../limits.ts";
+import {
+  cleanName,
+  isCount,
+  MAX_CYCLES,
+  MAX_LANES,
+  MAX_LAYER_UNITS,
+  MAX_LAYERS,
+  MAX_SLICES,
+  MAX_STATES,
+} from "../limits.ts";
 import { type LaneInfo, type Layer, type Loaded, type Placement, refuse } from "../model.ts";
 import { timesOf } from "../sums.ts";
 import { type Columns, type DraftSegment, finish, statesSeen } from "./assemble.ts";
@@ -33,6 +42,8 @@ function checkHeader({ header }: Trace): string | undefined {
   if (!states.every((s) => typeof s === "string")) return "a state has no name";
   if (!states.includes("idle")) return "it has no idle state";
   if (layers.length === 0 || layers.length > MAX_LAYERS) return `it has ${layers.length} layers`;
+  if (layers.length * lanes.length > MAX_LAYER_UNITS)
+    return `it has ${layers.length} layers of ${lanes.length} units; their product may be ${MAX_LAYER_UNITS}`;
   for (const segment of segments) {
     if (!isCount(segment?.cycles)) return "a segment has no length";
     const { counts } = segment;

@@ -1,5 +1,5 @@
 /** From the bytes of any file that we know to a model: tells formats by their first bytes, and unpacks gzip. */
-import { MAX_FILE_BYTES, MAX_TEXT_BYTES } from "../limits.ts";
+import { MAX_TEXT_BYTES, MAX_UNPACKED_BYTES } from "../limits.ts";
 import { type Loaded, refuse } from "../model.ts";
 import { readBitloom } from "./bitloom.ts";
 import { readChrome } from "./chrome.ts";
@@ -37,8 +37,8 @@ async function gunzip(bytes: Uint8Array, limit: number): Promise<Uint8Array | un
 export async function load(bytes: Uint8Array): Promise<Loaded> {
   try {
     if (bytes[0] === 0x1f && bytes[1] === 0x8b) {
-      const unpacked = await gunzip(bytes, MAX_FILE_BYTES);
-      return unpacked === undefined ? refuse("unpacked, it is larger than 2 GB") : read(unpacked);
+      const unpacked = await gunzip(bytes, MAX_UNPACKED_BYTES);
+      return unpacked === undefined ? refuse("unpacked, it is larger than 1 GB") : read(unpacked);
     }
     return read(bytes);
   } catch (error) {

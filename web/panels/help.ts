@@ -16,7 +16,12 @@ export function helpDialog(): HTMLDialogElement {
     "dialog",
     { class: "help", "aria-labelledby": "help-title" },
     el("h2", { id: "help-title" }, "Keys and gestures"),
-    el("div", { class: "help-columns" }, ...sections, el("section", {}, el("h3", {}, "Mouse and touch"), keys(MOUSE))),
+    el(
+      "div",
+      { class: "help-columns" },
+      ...sections,
+      el("section", {}, el("h3", {}, "Mouse and touch"), keys(MOUSE, " gestures")),
+    ),
     el(
       "p",
       { class: "quiet" },
@@ -27,10 +32,10 @@ export function helpDialog(): HTMLDialogElement {
   return dialog;
 }
 
-function keys(rows: readonly (readonly [string, string])[]): HTMLElement {
+function keys(rows: readonly (readonly [string, string])[], kind = ""): HTMLElement {
   return el(
     "dl",
-    { class: "keys" },
+    { class: `keys${kind}` },
     ...rows.flatMap(([key, about]) => [el("dt", {}, el("kbd", {}, key)), el("dd", {}, about)]),
   );
 }
