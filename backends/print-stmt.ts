@@ -5,7 +5,7 @@ import type { Access, Buffer, Collective, Kernel, Scope, Stmt, Width } from "../
 import { bodiesOf } from "../ir/kernel-walk.ts";
 import type { Scalar } from "../ir/scalar.ts";
 import type { Sink } from "./print.ts";
-import { fill, printExpr } from "./print-expr.ts";
+import { printExpr } from "./print-expr.ts";
 import { commonName, type Names } from "./print-names.ts";
 import { LEVEL, type Level, type Syntax, type Text } from "./syntax.ts";
 
@@ -356,9 +356,4 @@ function exchangeLines(
   const to = update ? p.names.fresh(`${what.to}_new`) : declare(p, what.to);
   const lines = text({ to, type, args, lanes: kernel.lanes, threads: kernel.lanes * kernel.warps });
   return update ? [...lines, `${p.symbol(what.to).text} = ${to};`] : lines;
-}
-
-/** A cast form applied to text, for tables that need one. */
-export function castText(syntax: Syntax, text: string, from: Scalar, to: Scalar): string {
-  return fill(syntax.cast(from, to), [{ text, level: LEVEL.any }]).text;
 }

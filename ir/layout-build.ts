@@ -3,7 +3,7 @@ import { internal } from "./diagnostics.ts";
 import type { Field, Format } from "./format.ts";
 import { ADDRESS, type Axis, BIT, type Extents, type Layout, type Term } from "./layout.ts";
 import { compileAddress, linearIndex, pointAt } from "./layout-apply.ts";
-import { bitsFor, isPowerOfTwo, onlyOutput, roundUp, type Strided, toOf, volume } from "./layout-basic.ts";
+import { onlyOutput, roundUp, type Strided, toOf, volume } from "./layout-basic.ts";
 import { compose, normalStrided, simplify } from "./layout-normal.ts";
 import { rename } from "./layout-transform.ts";
 import { bitsOf } from "./scalar.ts";
@@ -270,12 +270,6 @@ export function tabulate(
 ): Layout {
   const map = Array.from({ length: volume(from) }, (_, i) => linearIndex(to, of(pointAt(from, i))));
   return { kind: "table", from, to, map };
-}
-
-/** Columns of the GF(2) identity on an axis: a starting point for hand-written `xor` layouts. */
-export function identityColumns(extent: number): readonly number[] {
-  if (!isPowerOfTwo(extent)) internal(`extent ${extent} is not a power of two`);
-  return Array.from({ length: bitsFor(extent) }, (_, i) => 2 ** i);
 }
 
 /** The image of the whole layout's only output under a constant factor: addresses in elements of `unit` bits. */

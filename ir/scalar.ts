@@ -41,8 +41,3 @@ export function isScalar(text: string): text is Scalar {
   const match = /^[iu]([1-9]\d?)$/.exec(text);
   return match !== null && Number(match[1]) <= 64;
 }
-
-/** Significand bits including the hidden one: 24 for f32, 11 for f16, 8 for bf16 (IEEE 754-2019; bfloat16). */
-export function significandBits(type: FloatType): number {
-  return { f16: 11, bf16: 8, f32: 24, f64: 53 }[type];
-}

@@ -1,6 +1,5 @@
 /** The simulator's front: what a program that simulates needs. */
 export { type ChromeOptions, chromeTrace, estimateChromeBytes } from "./export-chrome.ts";
-export { formatComparison, formatResult } from "./report.ts";
 export {
   type Figures,
   type LayerResult,

@@ -1,7 +1,7 @@
 /** BitMoD (Chen et al., HPCA 2025): FP3 or FP4 whose negative zero is one of four special values, chosen per group. */
 import { rint } from "../../ir/float.ts";
 import { BITMOD_SPECIALS, bitmodCodes } from "./grids.ts";
-import type { GroupCodes, GroupRule } from "./groups.ts";
+import type { GroupRule } from "./groups.ts";
 
 /** Which of the special values a group may use; `er` extends the resolution, `ea` the range (table IV of the paper). */
 export type BitmodChoice = "mixed" | "er" | "ea";
@@ -43,9 +43,4 @@ export function twoLevelScales(scales: Float32Array, perRow: number, bits = 8): 
 /** The scales that two levels stand for. */
 export function joinScales({ codes, rows }: TwoLevelScales, perRow: number): Float32Array {
   return Float32Array.from(codes, (code, i) => code * rows[Math.floor(i / perRow)]!);
-}
-
-/** The special value that each group chose. */
-export function specialsOf(bits: 3 | 4, { choices }: GroupCodes): readonly number[] {
-  return Array.from(choices, (choice) => BITMOD_SPECIALS[bits][choice]!);
 }

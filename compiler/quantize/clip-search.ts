@@ -57,8 +57,3 @@ export function searchClipping(values: Float32Array, columns: number, search: Se
   }
   return out;
 }
-
-/** The values that the indices stand for, in f32. */
-export function decodeSearched({ indices, scales }: SearchCodes, columns: number, nearest: Nearest): Float32Array {
-  return Float32Array.from(indices, (n, i) => nearest.values[n]! * scales[Math.floor(i / columns)]!);
-}

@@ -11,7 +11,6 @@ import { Diagnostics } from "../../ir/diagnostics.ts";
 import type { Program } from "../../ir/program.ts";
 import { runProgram } from "../../simulator/engine.ts";
 import {
-  formatResult,
   readHuggingFace,
   type SimulateRequest,
   type SimulateResult,
@@ -247,20 +246,11 @@ describe("Llama-2-7B on systolic-128", () => {
     expect(wide.totals.cycles / narrow.totals.cycles).toBeGreaterThan(2);
   });
 
-  it("prefill keeps the array busy, and is simulated within seconds", () => {
-    const start = performance.now();
+  it("prefill keeps the array busy", () => {
     const { totals, layers } = of("prefill", 16);
-    expect(performance.now() - start).toBeLessThan(10_000);
     expect(totals.macs).toBe(layers.reduce((sum, l) => sum + l.macs, 0));
     expect(totals.utilisation).toBeGreaterThan(0.7);
     expect(layers.length).toBe(289);
-  });
-
-  it("reports in words", () => {
-    const text = formatResult(of("decode", 4));
-    expect(text).toMatch(/systolic-128 \(ws\)/);
-    expect(text).toMatch(/int4_g128 \(4\.13 bit\)/);
-    expect(text).toMatch(/feed-forward +96 /);
   });
 });
 
