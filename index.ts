@@ -6,13 +6,13 @@ import { type SimulateRequest, type Simulation, simulate as simulateTiled } from
 export { planWebGpu, runWebGpu, type WebGpuPlan } from "./backends/hosts/webgpu.ts";
 export { findTarget, TARGETS } from "./backends/index.ts";
 export type { Backend, EmittedFile } from "./backends/syntax.ts";
-export { check } from "./compiler/check.ts";
+export { check } from "./compiler/check/check.ts";
+export type { Module } from "./compiler/check/module.ts";
 export type { AccumulatorContract, CompileReport } from "./compiler/compile-report.ts";
 export { type Compiled, type CompileRequest, compile } from "./compiler/driver.ts";
-export { essayOf, explain, explainedCodes } from "./compiler/explain.ts";
-export { format } from "./compiler/fmt.ts";
-export { instantiate } from "./compiler/instantiate.ts";
-export type { Module } from "./compiler/module.ts";
+export { essayOf, explain, explainedCodes } from "./compiler/explain/explain.ts";
+export { instantiate } from "./compiler/instantiate/instantiate.ts";
+export { format } from "./compiler/syntax/fmt.ts";
 export {
   type Comparison,
   compareOutput,

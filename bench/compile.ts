@@ -1,6 +1,6 @@
 /** Times compilations of the quickstart operators, after start-up: `node scripts/bench-compile.mjs`. Median of 15. */
 import { readFileSync } from "node:fs";
-import { check } from "../compiler/check.ts";
+import { check } from "../compiler/check/check.ts";
 import { compile } from "../compiler/driver.ts";
 import { Diagnostics } from "../ir/diagnostics.ts";
 

@@ -10,7 +10,7 @@ import { bitsOf, type Scalar } from "../ir/scalar.ts";
 import type { Target } from "../ir/target.ts";
 import { forEachOp } from "./edit.ts";
 import { operandSignificand } from "./precision.ts";
-import type { Schedule } from "./schedule.ts";
+import type { Schedule } from "./schedule/schedule.ts";
 
 export const COMPILE_SCHEMA = "bitloom.compile/1";
 

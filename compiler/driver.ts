@@ -8,17 +8,17 @@ import type { Program } from "../ir/program.ts";
 
 import { verifyKernel } from "../ir/verify-kernel.ts";
 import { verifyProgram } from "../ir/verify-program.ts";
-import { check } from "./check.ts";
-import { choose } from "./choose.ts";
+import { check } from "./check/check.ts";
+import type { Module } from "./check/module.ts";
 import { type CompileReport, reportOf } from "./compile-report.ts";
-import { instantiate } from "./instantiate.ts";
-import type { Module } from "./module.ts";
+import { instantiate } from "./instantiate/instantiate.ts";
 import { type Pass, type PassContext, runPasses, type Stage } from "./pass.ts";
 import { lower } from "./passes/lower.ts";
 import { ALGEBRA, KERNEL, LOWERING, SCHEDULING } from "./pipelines.ts";
 import { didYouMean, report } from "./report.ts";
-import { requestOf } from "./request.ts";
-import type { ScheduleRequest } from "./schedule.ts";
+import { choose } from "./schedule/choose.ts";
+import { requestOf } from "./schedule/request.ts";
+import type { ScheduleRequest } from "./schedule/schedule.ts";
 
 export interface CompileRequest {
   readonly sources: readonly Source[];

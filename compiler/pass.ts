@@ -1,7 +1,7 @@
 /** Passes: named pure functions from IR to IR, verified after each. */
 import { internal } from "../ir/diagnostics.ts";
 import type { Target } from "../ir/target.ts";
-import type { Schedule } from "./schedule.ts";
+import type { Schedule } from "./schedule/schedule.ts";
 
 export interface PassContext {
   readonly target: Target;

@@ -3,7 +3,7 @@ import { internal } from "../ir/diagnostics.ts";
 import type { Field, Format } from "../ir/format.ts";
 import { decoderOf, encoderOf } from "../ir/pack.ts";
 import { bitsOf } from "../ir/scalar.ts";
-import { fieldAddress } from "./stream-layouts.ts";
+import { fieldAddress } from "./instantiate/stream-layouts.ts";
 
 /** Values of block fields by name: element e of block b of a field is number b · count + e. */
 export type RecordFields = Readonly<Record<string, Float64Array>>;

@@ -1,6 +1,6 @@
 /** Reporting with codes that the compiler knows: a code without an essay does not type-check. */
 import type { Diagnostics, Fix, Note, Span } from "../ir/diagnostics.ts";
-import type { Code } from "./explain.ts";
+import type { Code } from "./explain/explain.ts";
 
 /** Reports an error. */
 export function report(

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { type NodeDevice, openNodeDevice } from "../backends/hosts/node-webgpu.ts";
 import { planWebGpu, runWebGpu } from "../backends/hosts/webgpu.ts";
 import { findTarget, TARGETS } from "../backends/index.ts";
-import { check } from "../compiler/check.ts";
+import { check } from "../compiler/check/check.ts";
 import { type OutputFile, writeFiles } from "../compiler/cli/files.ts";
 import { printRuns } from "../compiler/cli/simulate-report.ts";
 import { formatBytes, formatCount, formatSeconds, printTable } from "../compiler/cli/table.ts";

@@ -2,7 +2,7 @@
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { compile } from "../../compiler/driver.ts";
-import type { ScheduleRequest } from "../../compiler/schedule.ts";
+import type { ScheduleRequest } from "../../compiler/schedule/schedule.ts";
 import { Diagnostics } from "../../ir/diagnostics.ts";
 
 interface Case {

@@ -1,6 +1,6 @@
 /** `bitloom check FILE…`: everything that is wrong with the sources, each in its place. */
 import { Diagnostics, type Source } from "../../ir/diagnostics.ts";
-import { check } from "../check.ts";
+import { check } from "../check/check.ts";
 import { readText } from "./files.ts";
 import { diagnosticJson, sayDiagnostics } from "./report.ts";
 import { EXIT, type Exit, printJson, type Terminal } from "./terminal.ts";

@@ -1,7 +1,7 @@
 /** `bitloom dequantize FILE -o OUT`: packed tensors, or GGUF's blocks, as plain numbers again. */
 import { Diagnostics, type Source } from "../../ir/diagnostics.ts";
 import type { Format } from "../../ir/format.ts";
-import { check } from "../check.ts";
+import { check } from "../check/check.ts";
 import { ELEMENTS, encodeElements, type WritableType } from "../io/elements.ts";
 import type { AtomicFile } from "../io/node-files.ts";
 import {

@@ -1,5 +1,5 @@
 /** `bitloom explain [CODE]`: what a diagnostic means, with a failing and a mended example; without a code, all codes. */
-import { essayOf, explain, explainedCodes } from "../explain.ts";
+import { essayOf, explain, explainedCodes } from "../explain/explain.ts";
 import { nearest } from "../report.ts";
 import { printTable } from "./table.ts";
 import { EXIT, type Exit, printJson, type Terminal, usageError } from "./terminal.ts";

@@ -1,6 +1,6 @@
 /** `bitloom fmt FILE…`: rewrites files in their canonical layout; --check only says which would change. */
 import { Diagnostics } from "../../ir/diagnostics.ts";
-import { format } from "../fmt.ts";
+import { format } from "../syntax/fmt.ts";
 import { readSources } from "./check.ts";
 import { type OutputFile, writeFiles } from "./files.ts";
 import { diagnosticJson, sayDiagnostics } from "./report.ts";

@@ -1,7 +1,7 @@
 /** `bitloom formats [FILE…]`: the formats of the standard library, or of some files, and what they cost. */
 import { Diagnostics } from "../../ir/diagnostics.ts";
 import { bitsPerValue, type Field, type Format } from "../../ir/format.ts";
-import { check } from "../check.ts";
+import { check } from "../check/check.ts";
 import { stdFiles } from "../std.ts";
 import { readSources } from "./check.ts";
 import { refuse } from "./request.ts";

@@ -2,8 +2,8 @@
 import { findTarget, TARGETS } from "../../backends/index.ts";
 import type { Backend } from "../../backends/syntax.ts";
 import { type Diagnostics, NO_SPAN, type Source } from "../../ir/diagnostics.ts";
-import { check } from "../check.ts";
-import type { CheckedOp, Module } from "../module.ts";
+import { check } from "../check/check.ts";
+import type { CheckedOp, Module } from "../check/module.ts";
 import { nearest } from "../report.ts";
 import { readSources } from "./check.ts";
 import { diagnosticJson, sayDiagnostics } from "./report.ts";

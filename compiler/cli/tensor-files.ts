@@ -1,7 +1,7 @@
 /** What the commands on tensor files share: opening, refusing, choosing tensors, finding formats, writing. */
 import { Diagnostics, type Source } from "../../ir/diagnostics.ts";
 import type { Format } from "../../ir/format.ts";
-import { check } from "../check.ts";
+import { check } from "../check/check.ts";
 import type { ByteSource } from "../io/byte-source.ts";
 import { type AtomicFile, createAtomic, openFile } from "../io/node-files.ts";
 import { openTensors } from "../io/open.ts";

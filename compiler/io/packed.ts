@@ -5,8 +5,8 @@ import type { Layout } from "../../ir/layout.ts";
 import { addressBits } from "../../ir/layout-build.ts";
 import { packStream, unpackStream } from "../../ir/pack.ts";
 import { bitsOf, isInt, isSigned } from "../../ir/scalar.ts";
-import { fieldDims, isPerValue } from "../instantiate-terms.ts";
-import { rowMajorLayout, streamLayout } from "../stream-layouts.ts";
+import { rowMajorLayout, streamLayout } from "../instantiate/stream-layouts.ts";
+import { fieldDims, isPerValue } from "../instantiate/terms.ts";
 import { packRows, unpackRows } from "./bit-rows.ts";
 import type { NewTensor } from "./safetensors.ts";
 

@@ -3,13 +3,19 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { check } from "../../compiler/check.ts";
+import { check } from "../../compiler/check/check.ts";
 import { COMMANDS } from "../../compiler/cli/commands.ts";
 import { openTerminal } from "../../compiler/cli/terminal.ts";
-import { type CallExample, type CommandExample, type Essay, type Example, explain } from "../../compiler/explain.ts";
-import { instantiate } from "../../compiler/instantiate.ts";
+import {
+  type CallExample,
+  type CommandExample,
+  type Essay,
+  type Example,
+  explain,
+} from "../../compiler/explain/explain.ts";
+import { SIMULATOR_ESSAYS } from "../../compiler/explain/simulator-essays.ts";
+import { instantiate } from "../../compiler/instantiate/instantiate.ts";
 import { tileMachine } from "../../compiler/passes/tile-machine.ts";
-import { SIMULATOR_ESSAYS } from "../../compiler/simulator-essays.ts";
 import { hardwareNamed } from "../../hw-models/index.ts";
 import { Diagnostics } from "../../ir/diagnostics.ts";
 import { simulatePeer } from "../../simulator/peer/index.ts";

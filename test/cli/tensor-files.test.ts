@@ -2,8 +2,8 @@
 import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import type { TensorExample } from "../../compiler/explain.ts";
-import { FILE_ESSAYS } from "../../compiler/file-essays.ts";
+import type { TensorExample } from "../../compiler/explain/explain.ts";
+import { FILE_ESSAYS } from "../../compiler/explain/file-essays.ts";
 import { memorySource } from "../../compiler/io/byte-source.ts";
 import { openTensors } from "../../compiler/io/open.ts";
 import { readValues } from "../../compiler/io/tensor-file.ts";

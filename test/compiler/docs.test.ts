@@ -2,15 +2,15 @@
 import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "vitest";
-import { check } from "../../compiler/check.ts";
-import { MAX_COUNT } from "../../compiler/check-formats.ts";
-import { format } from "../../compiler/fmt.ts";
-import { FUNCTIONS, OPERATORS } from "../../compiler/functions.ts";
-import { grammarDiagram } from "../../compiler/grammar-diagram.ts";
-import { MAX_OPERATORS } from "../../compiler/grammar-expressions.ts";
-import { MAX_FILE_CHARACTERS, MAX_NESTING } from "../../compiler/parser.ts";
+import { check } from "../../compiler/check/check.ts";
+import { MAX_COUNT } from "../../compiler/check/formats.ts";
+import { FUNCTIONS, OPERATORS } from "../../compiler/check/functions.ts";
 import { stdFiles } from "../../compiler/std.ts";
-import { TOKENS } from "../../compiler/tokens.ts";
+import { format } from "../../compiler/syntax/fmt.ts";
+import { grammarDiagram } from "../../compiler/syntax/grammar-diagram.ts";
+import { MAX_OPERATORS } from "../../compiler/syntax/grammar-expressions.ts";
+import { MAX_FILE_CHARACTERS, MAX_NESTING } from "../../compiler/syntax/parser.ts";
+import { TOKENS } from "../../compiler/syntax/tokens.ts";
 import { Diagnostics } from "../../ir/diagnostics.ts";
 
 const path = (name: string): string => fileURLToPath(new URL(`../../${name}`, import.meta.url));

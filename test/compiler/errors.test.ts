@@ -1,12 +1,12 @@
 /** Every diagnostic code: its essay's examples hold, and a golden shows how it looks. */
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
-import { check } from "../../compiler/check.ts";
+import { check } from "../../compiler/check/check.ts";
 import { compile } from "../../compiler/driver.ts";
-import { type Essay, essayOf, explain, explainedCodes, type LoomExample } from "../../compiler/explain.ts";
-import { instantiate } from "../../compiler/instantiate.ts";
-import { LANGUAGE_ESSAYS } from "../../compiler/language-essays.ts";
-import { TARGET_ESSAYS } from "../../compiler/target-essays.ts";
+import { type Essay, essayOf, explain, explainedCodes, type LoomExample } from "../../compiler/explain/explain.ts";
+import { LANGUAGE_ESSAYS } from "../../compiler/explain/language-essays.ts";
+import { TARGET_ESSAYS } from "../../compiler/explain/target-essays.ts";
+import { instantiate } from "../../compiler/instantiate/instantiate.ts";
 import { Diagnostics, type Source } from "../../ir/diagnostics.ts";
 import { renderDiagnostics } from "../../ir/render-diagnostics.ts";
 
@@ -75,7 +75,9 @@ describe("essays", () => {
 
   it("cover exactly the codes that the compiler reports", () => {
     const folder = new URL("../../compiler/", import.meta.url);
-    const files = readdirSync(folder).filter((name) => /(?<!-essays)\.ts$/.test(name));
+    const files = readdirSync(folder, { recursive: true, encoding: "utf8" }).filter((name) =>
+      /^(?!(?:cli|io|quantize)\/).*(?<!-essays)\.ts$/.test(name),
+    );
     const used = new Set(
       files.flatMap((name) => {
         const text = readFileSync(new URL(name, folder), "utf8");

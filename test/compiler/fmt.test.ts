@@ -2,10 +2,10 @@
 import { readdirSync, readFileSync } from "node:fs";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import type { Item } from "../../compiler/ast.ts";
-import { format } from "../../compiler/fmt.ts";
-import { parse } from "../../compiler/parser.ts";
 import { STD_FILES } from "../../compiler/std-text.ts";
+import type { Item } from "../../compiler/syntax/ast.ts";
+import { format } from "../../compiler/syntax/fmt.ts";
+import { parse } from "../../compiler/syntax/parser.ts";
 import { Diagnostics } from "../../ir/diagnostics.ts";
 import { SAMPLE } from "./sample.ts";
 

@@ -1,11 +1,11 @@
 /** Whatever the text, the front end ends, throws nothing, and reports places that exist. */
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { check } from "../../compiler/check.ts";
-import { format } from "../../compiler/fmt.ts";
-import { makeValidatedParser, parse } from "../../compiler/parser.ts";
+import { check } from "../../compiler/check/check.ts";
 import { STD_FILES } from "../../compiler/std-text.ts";
-import { makeLexer, TOKENS } from "../../compiler/tokens.ts";
+import { format } from "../../compiler/syntax/fmt.ts";
+import { makeValidatedParser, parse } from "../../compiler/syntax/parser.ts";
+import { makeLexer, TOKENS } from "../../compiler/syntax/tokens.ts";
 import { Diagnostics } from "../../ir/diagnostics.ts";
 import { renderDiagnostics } from "../../ir/render-diagnostics.ts";
 import { SAMPLE } from "./sample.ts";

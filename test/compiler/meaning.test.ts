@@ -1,7 +1,7 @@
 /** What formats and operators mean: programs of the front end evaluated against definitions written out here. */
 import { describe, expect, it } from "vitest";
-import { check } from "../../compiler/check.ts";
-import { instantiate } from "../../compiler/instantiate.ts";
+import { check } from "../../compiler/check/check.ts";
+import { instantiate } from "../../compiler/instantiate/instantiate.ts";
 import { STD_FILES } from "../../compiler/std-text.ts";
 import { Diagnostics } from "../../ir/diagnostics.ts";
 import { evalProgram, type TensorValues } from "../../ir/eval-program.ts";

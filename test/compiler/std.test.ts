@@ -1,7 +1,7 @@
 /** The built-in integers against a second reading of their names: what its codes mean, and how many bits a value takes. */
 import { describe, expect, it } from "vitest";
-import { check } from "../../compiler/check.ts";
-import { instantiate } from "../../compiler/instantiate.ts";
+import { check } from "../../compiler/check/check.ts";
+import { instantiate } from "../../compiler/instantiate/instantiate.ts";
 import { stdFiles } from "../../compiler/std.ts";
 import { sampleInputs } from "../../compiler/trial.ts";
 import { Diagnostics, internal } from "../../ir/diagnostics.ts";

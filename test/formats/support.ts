@@ -1,6 +1,6 @@
 /** What tests of formats share: a format as a decoding program, random blocks, and what they mean. */
-import { check } from "../../compiler/check.ts";
-import { instantiate } from "../../compiler/instantiate.ts";
+import { check } from "../../compiler/check/check.ts";
+import { instantiate } from "../../compiler/instantiate/instantiate.ts";
 import { packRecords, unpackRecords } from "../../compiler/records.ts";
 import { Diagnostics, internal } from "../../ir/diagnostics.ts";
 import { evalProgram } from "../../ir/eval-program.ts";

@@ -2,7 +2,7 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { check } from "../../compiler/check.ts";
+import { check } from "../../compiler/check/check.ts";
 import { BLOCK_TYPES, blockTypeOf, decodeBlocks } from "../../compiler/io/gguf-blocks.ts";
 import { decodeByDeclaration } from "../../compiler/quantize/format-decode.ts";
 import { stdFiles } from "../../compiler/std.ts";

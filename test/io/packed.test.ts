@@ -1,9 +1,9 @@
 /** Packed streams: the bits that compiled kernels read, whole files in pieces, and records that do not fit. */
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { check } from "../../compiler/check.ts";
+import { check } from "../../compiler/check/check.ts";
 import { packedViews } from "../../compiler/cli/dequantize.ts";
-import { instantiate } from "../../compiler/instantiate.ts";
+import { instantiate } from "../../compiler/instantiate/instantiate.ts";
 import { halvesOf, packRows, unpackRows, upperHalvesOf } from "../../compiler/io/bit-rows.ts";
 import { ELEMENTS } from "../../compiler/io/elements.ts";
 import {

@@ -1,11 +1,11 @@
 /** Every pass keeps the meaning of the quickstart operators, and so do the kernels that they become. */
 import { describe, expect, it } from "vitest";
-import { choose } from "../../compiler/choose.ts";
 import type { PassContext } from "../../compiler/pass.ts";
 import { lower } from "../../compiler/passes/lower.ts";
 import { pin } from "../../compiler/passes/pin.ts";
 import { ALGEBRA, SCHEDULING } from "../../compiler/pipelines.ts";
-import type { ScheduleRequest } from "../../compiler/schedule.ts";
+import { choose } from "../../compiler/schedule/choose.ts";
+import type { ScheduleRequest } from "../../compiler/schedule/schedule.ts";
 import { Diagnostics, NO_SPAN } from "../../ir/diagnostics.ts";
 import { evalProgram } from "../../ir/eval-program.ts";
 import type { Target } from "../../ir/target.ts";

@@ -2,9 +2,9 @@
 import fc from "fast-check";
 import { expect, it } from "vitest";
 import { findTarget } from "../../backends/index.ts";
-import { choose } from "../../compiler/choose.ts";
 import { ALGEBRA, SCHEDULING } from "../../compiler/pipelines.ts";
-import type { ScheduleRequest } from "../../compiler/schedule.ts";
+import { choose } from "../../compiler/schedule/choose.ts";
+import type { ScheduleRequest } from "../../compiler/schedule/schedule.ts";
 import { Diagnostics, NO_SPAN } from "../../ir/diagnostics.ts";
 import { evalProgram } from "../../ir/eval-program.ts";
 import { verifyProgram } from "../../ir/verify-program.ts";

@@ -1,7 +1,7 @@
 /** What pass tests share: the quickstart operators, random operands, and kernels run by the evaluator. */
 import { readFileSync } from "node:fs";
-import { check } from "../../compiler/check.ts";
-import { instantiate } from "../../compiler/instantiate.ts";
+import { check } from "../../compiler/check/check.ts";
+import { instantiate } from "../../compiler/instantiate/instantiate.ts";
 import { Diagnostics } from "../../ir/diagnostics.ts";
 import { bufferFromWords, bufferToWords, evalKernelModes, type KernelBuffer } from "../../ir/eval-kernel.ts";
 import type { TensorValues } from "../../ir/eval-program.ts";

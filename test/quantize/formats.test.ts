@@ -1,6 +1,6 @@
 /** Encoders found in declarations: every format of the library and the accelerators' own, against their papers' rules. */
 import { describe, expect, it } from "vitest";
-import { check } from "../../compiler/check.ts";
+import { check } from "../../compiler/check/check.ts";
 import { bitmodRule, joinScales, twoLevelScales } from "../../compiler/quantize/bitmod.ts";
 import { decodeByDeclaration, decoderOfFormat } from "../../compiler/quantize/format-decode.ts";
 import { encoderOfFormat, type FieldValues, statsOf } from "../../compiler/quantize/format-encode.ts";

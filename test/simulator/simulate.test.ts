@@ -1,8 +1,8 @@
 /** Whole runs: accounting that closes, bounds that hold, results that do not depend on how they were computed. */
 import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
-import { check } from "../../compiler/check.ts";
-import { instantiate } from "../../compiler/instantiate.ts";
+import { check } from "../../compiler/check/check.ts";
+import { instantiate } from "../../compiler/instantiate/instantiate.ts";
 import { tileMachine } from "../../compiler/passes/tile-machine.ts";
 import { partsOf } from "../../hw-models/derive.ts";
 import { ACCELERATORS } from "../../hw-models/index.ts";

@@ -1,10 +1,10 @@
 /** Index variables: each ranges over one extent, and every access is proved to stay inside. */
-import type { Diagnostics, Note, Span } from "../ir/diagnostics.ts";
-import type { Axis } from "../ir/layout.ts";
-import type { Expression, Name } from "./ast.ts";
-import type { Code } from "./explain.ts";
+import type { Diagnostics, Note, Span } from "../../ir/diagnostics.ts";
+import type { Axis } from "../../ir/layout.ts";
+import type { Code } from "../explain/explain.ts";
+import { didYouMean, report } from "../report.ts";
+import type { Expression, Name } from "../syntax/ast.ts";
 import type { Extent, Index } from "./module.ts";
-import { didYouMean, report } from "./report.ts";
 
 interface Variable {
   extent?: Extent;

@@ -1,10 +1,10 @@
 /** Bit offsets: from the expression behind `@` to the layout of a field inside its block's record. */
-import { type Diagnostics, internal } from "../ir/diagnostics.ts";
-import { ADDRESS, BIT, type Layout, type Term } from "../ir/layout.ts";
-import type { BinaryOperator, Expression } from "./ast.ts";
+import { type Diagnostics, internal } from "../../ir/diagnostics.ts";
+import { ADDRESS, BIT, type Layout, type Term } from "../../ir/layout.ts";
+import { didYouMean, report } from "../report.ts";
+import type { BinaryOperator, Expression } from "../syntax/ast.ts";
 import { applyInteger, evaluateInteger } from "./constants.ts";
 import { OPERATORS } from "./functions.ts";
-import { didYouMean, report } from "./report.ts";
 
 /** A record may not reach further than this many bits. */
 export const MAX_RECORD_BITS = 2 ** 24;

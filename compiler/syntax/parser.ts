@@ -7,11 +7,11 @@ import {
   type Lexer,
   tokenMatcher,
 } from "chevrotain";
-import type { Diagnostics, Fix, Note, Span } from "../ir/diagnostics.ts";
+import type { Diagnostics, Fix, Note, Span } from "../../ir/diagnostics.ts";
+import { nearest, report } from "../report.ts";
 import type { Item, Name, TensorType } from "./ast.ts";
 import { LoomGrammar } from "./grammar.ts";
 import { END, MAX_OPERATORS, type Mistake } from "./grammar-expressions.ts";
-import { nearest, report } from "./report.ts";
 import * as T from "./tokens.ts";
 
 /** Limits that keep every file's cost bounded. */

@@ -1,8 +1,8 @@
 /** Instantiation, the sizes: what has to hold of the numbers given before there can be a program. */
-import { type Diagnostics, internal, type Note, type Span } from "../ir/diagnostics.ts";
-import type { Format } from "../ir/format.ts";
-import type { CheckedOp, CheckedStatement, Extent } from "./module.ts";
-import { didYouMean, report } from "./report.ts";
+import { type Diagnostics, internal, type Note, type Span } from "../../ir/diagnostics.ts";
+import type { Format } from "../../ir/format.ts";
+import type { CheckedOp, CheckedStatement, Extent } from "../check/module.ts";
+import { didYouMean, report } from "../report.ts";
 
 /** A tensor may have fewer elements than this. */
 const MAX_ELEMENTS = 2 ** 31;

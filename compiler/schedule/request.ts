@@ -1,8 +1,8 @@
 /** From a `schedule … for …` in the source to what `choose` must respect. */
-import type { Diagnostics } from "../ir/diagnostics.ts";
-import type { Target } from "../ir/target.ts";
-import type { CheckedOp, Schedule as Written } from "./module.ts";
-import { report } from "./report.ts";
+import type { Diagnostics } from "../../ir/diagnostics.ts";
+import type { Target } from "../../ir/target.ts";
+import type { CheckedOp, Schedule as Written } from "../check/module.ts";
+import { report } from "../report.ts";
 import type { ScheduleRequest } from "./schedule.ts";
 
 const STRATEGIES = { fma: "fma", mma: "mma", bitplanes: "popc" } as const;

@@ -1,5 +1,5 @@
 /** Ranges of integers beyond those that the expression table derives, and how messages show them. */
-import type { Range } from "../ir/expr.ts";
+import type { Range } from "../../ir/expr.ts";
 
 /** "runs from 0 to 7", as messages say it. */
 export const runs = (range: Range | undefined): string =>

@@ -1,7 +1,7 @@
 /** Literal tables: entries are constant numbers. */
-import type { Diagnostics } from "../ir/diagnostics.ts";
-import type { Expression } from "./ast.ts";
-import { report } from "./report.ts";
+import type { Diagnostics } from "../../ir/diagnostics.ts";
+import { report } from "../report.ts";
+import type { Expression } from "../syntax/ast.ts";
 
 /** The numbers of a table, rounded to f32; an unused code (`_`) holds 0. */
 export function constantEntries(entries: readonly Expression[], diagnostics: Diagnostics): number[] | undefined {

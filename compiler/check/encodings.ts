@@ -1,6 +1,6 @@
 /** Numbers made from their bits: exact powers of two, and integers read as the encoding of a number. */
-import type { ExprBuilder, ExprId } from "../ir/expr.ts";
-import { bitsToBf16, bitsToF16, bitsToF32 } from "../ir/float.ts";
+import type { ExprBuilder, ExprId } from "../../ir/expr.ts";
+import { bitsToBf16, bitsToF16, bitsToF32 } from "../../ir/float.ts";
 
 const NUMBER_OF = { f16: bitsToF16, bf16: bitsToBf16, f32: bitsToF32 } as const;
 

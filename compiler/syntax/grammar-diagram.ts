@@ -1,5 +1,5 @@
 /** The grammar as a picture: railroad diagrams drawn from what the parser recorded of itself. */
-import { internal } from "../ir/diagnostics.ts";
+import { internal } from "../../ir/diagnostics.ts";
 import { makeValidatedParser } from "./parser.ts";
 
 const GAP = 14;

@@ -1,8 +1,8 @@
 /** What the value expression of a format may name. */
-import type { Span } from "../ir/diagnostics.ts";
-import type { Table } from "../ir/expr.ts";
-import type { Field, Format } from "../ir/format.ts";
-import type { FnItem, Name } from "./ast.ts";
+import type { Span } from "../../ir/diagnostics.ts";
+import type { Table } from "../../ir/expr.ts";
+import type { Field, Format } from "../../ir/format.ts";
+import type { FnItem, Name } from "../syntax/ast.ts";
 
 /** A codebook: its table and where it is declared. */
 export interface Codebook {

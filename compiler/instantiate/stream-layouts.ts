@@ -1,9 +1,9 @@
 /** Streams: how the tensor of one field lies in its buffer, from the field's place in a block's record. */
 
-import type { Field, Format } from "../ir/format.ts";
-import { ADDRESS, type Axis, BIT, type Layout, type Term } from "../ir/layout.ts";
-import type { Dim } from "../ir/program.ts";
-import { bitsOf } from "../ir/scalar.ts";
+import type { Field, Format } from "../../ir/format.ts";
+import { ADDRESS, type Axis, BIT, type Layout, type Term } from "../../ir/layout.ts";
+import type { Dim } from "../../ir/program.ts";
+import { bitsOf } from "../../ir/scalar.ts";
 
 /** Rows begin at a whole word: row pitches are multiples of this many bits. */
 export const ROW_ALIGN_BITS = 32;

@@ -1,8 +1,8 @@
 /** The functions and operators of the language and the IR operators they stand for. */
-import type { Diagnostics } from "../ir/diagnostics.ts";
-import type { Op } from "../ir/expr.ts";
-import type { BinaryOperator, Name } from "./ast.ts";
-import { report } from "./report.ts";
+import type { Diagnostics } from "../../ir/diagnostics.ts";
+import type { Op } from "../../ir/expr.ts";
+import { report } from "../report.ts";
+import type { BinaryOperator, Name } from "../syntax/ast.ts";
 
 export interface FunctionRow {
   readonly op: Op;

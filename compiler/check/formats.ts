@@ -1,14 +1,14 @@
 /** Formats: from a declaration to the IR's `Format`, with every offset, index and code proved to fit. */
-import type { Diagnostics, Note, Span } from "../ir/diagnostics.ts";
-import type { Encoder, Field, Format } from "../ir/format.ts";
-import { bitsOf, isFloat, isInt, isScalar, isSigned, type Scalar } from "../ir/scalar.ts";
-import type { CodebookItem, Expression, FnItem, FormatItem, Member, TypeRef } from "./ast.ts";
-import { contiguousLayout, MAX_RECORD_BITS, offsetAddresses, offsetLayout } from "./check-layouts.ts";
-import { constantEntries } from "./check-tables.ts";
-import { ValueBuilder } from "./check-values.ts";
+import type { Diagnostics, Note, Span } from "../../ir/diagnostics.ts";
+import type { Encoder, Field, Format } from "../../ir/format.ts";
+import { bitsOf, isFloat, isInt, isScalar, isSigned, type Scalar } from "../../ir/scalar.ts";
+import { didYouMean, report, warn } from "../report.ts";
+import type { CodebookItem, Expression, FnItem, FormatItem, Member, TypeRef } from "../syntax/ast.ts";
 import { wholeConstant } from "./constants.ts";
-import { didYouMean, report, warn } from "./report.ts";
+import { contiguousLayout, MAX_RECORD_BITS, offsetAddresses, offsetLayout } from "./layouts.ts";
+import { constantEntries } from "./tables.ts";
 import type { Codebook } from "./value-scope.ts";
+import { ValueBuilder } from "./values.ts";
 
 /** Most values in a block, elements in a field and entries in a codebook. */
 export const MAX_COUNT = 65536;

@@ -1,24 +1,15 @@
 /** Instantiation: an operator at concrete sizes as an unscheduled Program on whole tensors. */
-import { type Diagnostics, internal, NO_SPAN, type Span } from "../ir/diagnostics.ts";
-import { ExprBuilder, type ExprId } from "../ir/expr.ts";
-import { type Field, type Format, isPlain } from "../ir/format.ts";
-import type { Axis } from "../ir/layout.ts";
-import type { Dim, Program, Region, Step, Tensor, TileOp } from "../ir/program.ts";
-import { bitsOf, isInt, type Scalar } from "../ir/scalar.ts";
-import { checkShapes, checkSizes, type ExtentOf } from "./instantiate-sizes.ts";
-import {
-  alongLast,
-  fieldDims,
-  firstAccess,
-  freeAxes,
-  isPerValue,
-  keepsOrder,
-  productOf,
-  shapeOf,
-} from "./instantiate-terms.ts";
-import type { CheckedOp, CheckedStatement, Extent, Index, Module, Operand, Term } from "./module.ts";
-import { didYouMean, report } from "./report.ts";
+import { type Diagnostics, internal, NO_SPAN, type Span } from "../../ir/diagnostics.ts";
+import { ExprBuilder, type ExprId } from "../../ir/expr.ts";
+import { type Field, type Format, isPlain } from "../../ir/format.ts";
+import type { Axis } from "../../ir/layout.ts";
+import type { Dim, Program, Region, Step, Tensor, TileOp } from "../../ir/program.ts";
+import { bitsOf, isInt, type Scalar } from "../../ir/scalar.ts";
+import type { CheckedOp, CheckedStatement, Extent, Index, Module, Operand, Term } from "../check/module.ts";
+import { didYouMean, report } from "../report.ts";
+import { checkShapes, checkSizes, type ExtentOf } from "./sizes.ts";
 import { rowMajorLayout, streamLayout } from "./stream-layouts.ts";
+import { alongLast, fieldDims, firstAccess, freeAxes, isPerValue, keepsOrder, productOf, shapeOf } from "./terms.ts";
 
 /**
  * The Program of operator `opName` at `sizes`, or undefined after reporting. `at` is where a mistake in the request

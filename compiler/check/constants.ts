@@ -1,6 +1,6 @@
 /** Integer constants: arithmetic on whole numbers as formats use it, and parameters replaced by their arguments. */
-import { internal } from "../ir/diagnostics.ts";
-import type { BinaryOperator, Binding, Expression, FormatItem, Member, TypeRef } from "./ast.ts";
+import { internal } from "../../ir/diagnostics.ts";
+import type { BinaryOperator, Binding, Expression, FormatItem, Member, TypeRef } from "../syntax/ast.ts";
 
 /** Values of parameters by name. */
 export type Constants = ReadonlyMap<string, number>;

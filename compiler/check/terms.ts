@@ -1,12 +1,12 @@
 /** Expressions of operator bodies: from the tree to resolved terms. */
-import { Diagnostics, type Note, type Span } from "../ir/diagnostics.ts";
-import type { Expression, FnItem, Name } from "./ast.ts";
-import type { IndexScope } from "./check-indices.ts";
-import type { KnownTensor } from "./check-ops.ts";
-import type { Code } from "./explain.ts";
+import { Diagnostics, type Note, type Span } from "../../ir/diagnostics.ts";
+import type { Code } from "../explain/explain.ts";
+import { didYouMean, report } from "../report.ts";
+import type { Expression, FnItem, Name } from "../syntax/ast.ts";
 import { checkArity, encodingNamed, FUNCTIONS, functionNamed, OPERATORS } from "./functions.ts";
+import type { IndexScope } from "./indices.ts";
 import type { Index, Term } from "./module.ts";
-import { didYouMean, report } from "./report.ts";
+import type { KnownTensor } from "./ops.ts";
 
 interface Typed {
   readonly term: Term;

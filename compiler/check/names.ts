@@ -1,12 +1,12 @@
 /** Names of formats, codebooks and functions: the user's, then the library's, whose files are read when one is used. */
-import { Diagnostics, type Source, type Span } from "../ir/diagnostics.ts";
-import type { Format } from "../ir/format.ts";
-import type { CodebookItem, FnItem, FormatItem, Item, Name, TypeRef } from "./ast.ts";
-import { checkCodebook, checkFormat, type FormatScope } from "./check-formats.ts";
+import { Diagnostics, type Source, type Span } from "../../ir/diagnostics.ts";
+import type { Format } from "../../ir/format.ts";
+import { didYouMean, report } from "../report.ts";
+import { declaredIn, stdFiles } from "../std.ts";
+import type { CodebookItem, FnItem, FormatItem, Item, Name, TypeRef } from "../syntax/ast.ts";
+import { parse } from "../syntax/parser.ts";
 import { substituteParameters, wholeConstant } from "./constants.ts";
-import { parse } from "./parser.ts";
-import { didYouMean, report } from "./report.ts";
-import { declaredIn, stdFiles } from "./std.ts";
+import { checkCodebook, checkFormat, type FormatScope } from "./formats.ts";
 import type { Codebook } from "./value-scope.ts";
 
 /** What a name stands for: undefined = unknown, "broken" = declared, but a mistake in it is already reported. */

@@ -1,9 +1,9 @@
 /** Schedules: the operator, its axes and the strategy must exist; what the target can do is the target table's matter. */
-import type { Diagnostics, Span } from "../ir/diagnostics.ts";
-import type { Directive, Name, ScheduleItem } from "./ast.ts";
-import { wholeNumber } from "./check-formats.ts";
+import type { Diagnostics, Span } from "../../ir/diagnostics.ts";
+import { didYouMean, report } from "../report.ts";
+import type { Directive, Name, ScheduleItem } from "../syntax/ast.ts";
+import { wholeNumber } from "./formats.ts";
 import type { CheckedOp, Schedule, ScheduleStrategy, Term } from "./module.ts";
-import { didYouMean, report } from "./report.ts";
 
 const STRATEGIES: readonly ScheduleStrategy[] = ["fma", "mma", "dot4", "bitplanes", "lut"];
 const MAX_TILE = 2 ** 20;

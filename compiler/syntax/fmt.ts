@@ -1,6 +1,6 @@
 /** The formatter: one canonical layout, decided by the tokens alone; comments stay where they are. */
 import type { IToken } from "chevrotain";
-import type { Diagnostics } from "../ir/diagnostics.ts";
+import type { Diagnostics } from "../../ir/diagnostics.ts";
 import type { Directive, Expression, Item, Member, Statement } from "./ast.ts";
 import { type Element, type Line, printLine } from "./fmt-lines.ts";
 import { parse } from "./parser.ts";

@@ -1,5 +1,5 @@
 /** A schedule: how a launch is carried out. Written by a user, or chosen by `choose` with its reasons. */
-import type { Strategy } from "../ir/program.ts";
+import type { Strategy } from "../../ir/program.ts";
 
 export interface Schedule {
   readonly strategy: Strategy;

@@ -1,5 +1,5 @@
 /** The syntax tree of a `.loom` file: what was written, with the span of every part and nothing resolved. */
-import type { Span } from "../ir/diagnostics.ts";
+import type { Span } from "../../ir/diagnostics.ts";
 
 /** A name as written; empty text where the parser supplied a missing one. */
 export interface Name {

@@ -1,12 +1,12 @@
 /** choose: picks a schedule for an op on a target, with its reasons, or refuses a request that cannot be met. */
-import type { Diagnostics, Span } from "../ir/diagnostics.ts";
-import { BIT } from "../ir/layout.ts";
-import { compileAddress } from "../ir/layout-apply.ts";
-import type { Program, Tensor, TileOp } from "../ir/program.ts";
-import { findRow } from "../ir/row-catalogue.ts";
-import { bitsOf, isInt } from "../ir/scalar.ts";
-import type { Target } from "../ir/target.ts";
-import { forEachOp } from "./edit.ts";
+import type { Diagnostics, Span } from "../../ir/diagnostics.ts";
+import { BIT } from "../../ir/layout.ts";
+import { compileAddress } from "../../ir/layout-apply.ts";
+import type { Program, Tensor, TileOp } from "../../ir/program.ts";
+import { findRow } from "../../ir/row-catalogue.ts";
+import { bitsOf, isInt } from "../../ir/scalar.ts";
+import type { Target } from "../../ir/target.ts";
+import { forEachOp } from "../edit.ts";
 import type { Schedule, ScheduleRequest } from "./schedule.ts";
 
 type Contract = Extract<TileOp, { kind: "contract" }>;

@@ -1,16 +1,16 @@
 /** Value expressions of formats: from the tree to the IR's expressions, with types and known ranges. */
-import { Diagnostics, type Note, type Span } from "../ir/diagnostics.ts";
-import { ExprBuilder, type ExprId, type Range, type Table } from "../ir/expr.ts";
-import type { FieldUse, Format } from "../ir/format.ts";
-import { isFloat, isInt, rangeOf } from "../ir/scalar.ts";
-import type { Expression, FnItem, Name } from "./ast.ts";
-import { namesIn } from "./ast-names.ts";
-import { bitRange, magnitude, runs } from "./check-ranges.ts";
-import { constantEntries } from "./check-tables.ts";
+import { Diagnostics, type Note, type Span } from "../../ir/diagnostics.ts";
+import { ExprBuilder, type ExprId, type Range, type Table } from "../../ir/expr.ts";
+import type { FieldUse, Format } from "../../ir/format.ts";
+import { isFloat, isInt, rangeOf } from "../../ir/scalar.ts";
+import type { Code } from "../explain/explain.ts";
+import { didYouMean, report, warn } from "../report.ts";
+import type { Expression, FnItem, Name } from "../syntax/ast.ts";
+import { namesIn } from "../syntax/ast-names.ts";
 import { encodedBy, powerOfTwo } from "./encodings.ts";
-import type { Code } from "./explain.ts";
 import { checkArity, ENCODINGS, encodingNamed, FUNCTIONS, functionNamed, OPERATORS } from "./functions.ts";
-import { didYouMean, report, warn } from "./report.ts";
+import { bitRange, magnitude, runs } from "./ranges.ts";
+import { constantEntries } from "./tables.ts";
 import type { ValueField, ValueScope } from "./value-scope.ts";
 
 /** Integers compute as i32, numbers as f32, conditions as bool. */

@@ -1,6 +1,6 @@
 /** Grammar, part one: names, numbers and expressions. */
 import { EmbeddedActionsParser, EOF, type IToken, type ParserMethod, type TokenType } from "chevrotain";
-import type { Span } from "../ir/diagnostics.ts";
+import type { Span } from "../../ir/diagnostics.ts";
 import type { BinaryOperator, Expression, Name } from "./ast.ts";
 import * as T from "./tokens.ts";
 

@@ -1,14 +1,14 @@
 /** Operators: names, extents and index units of a body, resolved into terms. */
-import type { Diagnostics, Note, Span } from "../ir/diagnostics.ts";
-import { type Format, isPlain } from "../ir/format.ts";
-import { isFloat } from "../ir/scalar.ts";
-import type { Expression, Name, OpItem, Statement, TensorType, TypeRef } from "./ast.ts";
-import { wholeNumber } from "./check-formats.ts";
-import { IndexScope } from "./check-indices.ts";
-import { type FunctionNames, TermBuilder } from "./check-terms.ts";
-import type { Code } from "./explain.ts";
+import type { Diagnostics, Note, Span } from "../../ir/diagnostics.ts";
+import { type Format, isPlain } from "../../ir/format.ts";
+import { isFloat } from "../../ir/scalar.ts";
+import type { Code } from "../explain/explain.ts";
+import { didYouMean, report, warn } from "../report.ts";
+import type { Expression, Name, OpItem, Statement, TensorType, TypeRef } from "../syntax/ast.ts";
+import { wholeNumber } from "./formats.ts";
+import { IndexScope } from "./indices.ts";
 import type { CheckedOp, CheckedStatement, Extent, Operand } from "./module.ts";
-import { didYouMean, report, warn } from "./report.ts";
+import { type FunctionNames, TermBuilder } from "./terms.ts";
 
 /** Extents and tensors stay below this many elements. */
 const MAX_ELEMENTS = 2 ** 31;

@@ -1,13 +1,13 @@
 /** The checker: from source text to a `Module`. Order: parse, names, formats (on first use), operators, schedules. */
-import type { Diagnostics, Source, Span } from "../ir/diagnostics.ts";
-import type { ScheduleItem } from "./ast.ts";
-import { Names, unique } from "./check-names.ts";
-import { checkOp } from "./check-ops.ts";
-import { checkSchedule } from "./check-schedules.ts";
+import type { Diagnostics, Source, Span } from "../../ir/diagnostics.ts";
+import { report } from "../report.ts";
+import { stdFiles } from "../std.ts";
+import type { ScheduleItem } from "../syntax/ast.ts";
+import { parse } from "../syntax/parser.ts";
 import type { CheckedOp, Module, Schedule } from "./module.ts";
-import { parse } from "./parser.ts";
-import { report } from "./report.ts";
-import { stdFiles } from "./std.ts";
+import { Names, unique } from "./names.ts";
+import { checkOp } from "./ops.ts";
+import { checkSchedule } from "./schedules.ts";
 
 /**
  * Checks the user's files together. Never throws for what is in them: mistakes go to `diagnostics`, and the module holds
