@@ -4,9 +4,9 @@ import { type BuiltinName, ExprBuilder, type ExprId } from "../ir/expr.ts";
 import type { Access, Buffer, Collective, Kernel, Scope, Stmt, Width } from "../ir/kernel.ts";
 import { bodiesOf } from "../ir/kernel-walk.ts";
 import type { Scalar } from "../ir/scalar.ts";
-import type { Sink } from "./print.ts";
 import { printExpr } from "./print-expr.ts";
 import { commonName, type Names } from "./print-names.ts";
+import type { Sink } from "./sink.ts";
 import { LEVEL, type Level, type Syntax, type Text } from "./syntax.ts";
 
 /** What a buffer's declaration depends on: elements per declared vector, and whether it is updated atomically. */

@@ -4,14 +4,8 @@ import type { BuiltinName, Table } from "../ir/expr.ts";
 import type { Kernel } from "../ir/kernel.ts";
 import { createNames, type Names } from "./print-names.ts";
 import { bufferWidths, printBody } from "./print-stmt.ts";
+import type { Sink } from "./sink.ts";
 import type { Backend, BufferText, Printed, Syntax, Text } from "./syntax.ts";
-
-/** Lines under construction. */
-export interface Sink {
-  line(text: string, span?: Span): void;
-  /** Runs `body` with everything in it indented one step. */
-  indent(body: () => void): void;
-}
 
 interface Lines extends Sink {
   readonly text: string[];

@@ -1,25 +1,11 @@
 /** Compiles kernel expressions to loops over the lanes of a warp, recomputing an entry only when what it depends on changed. */
 import { internal } from "./diagnostics.ts";
 import { reachable } from "./eval-expr.ts";
-import { fatal, type Machine, type Position, report, type Warp, whoIs } from "./eval-kernel-machine.ts";
+import { type Frame, fatal, type Machine, type Position, report, type Warp, whoIs } from "./eval-kernel-machine.ts";
 import { bitsFn, castFn, constantOf, type Fn1, scalarFn } from "./eval-scalar.ts";
 import type { BuiltinName, Expr, ExprId, Table } from "./expr.ts";
 import type { Kernel } from "./kernel.ts";
 import { isFloat, type Scalar } from "./scalar.ts";
-
-/**
- * The values of one warp. Every local has a slot; every expression entry has a lane array. A stamp is the frame's clock
- * at the last change: an entry is valid while its stamp is the newest stamp of its operands.
- */
-export interface Frame {
-  readonly values: readonly Float64Array[];
-  readonly stamps: Float64Array;
-  readonly slots: readonly Float64Array[];
-  readonly slotStamps: Float64Array;
-  /** Matrices whose layout the hardware hides, by the slot of the local that names them; row-major. */
-  readonly opaque: Map<number, Float64Array>;
-  clock: number;
-}
 
 /** An expression ready to evaluate. `slots`: the locals it reads. */
 export interface Root {

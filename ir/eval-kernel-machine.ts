@@ -1,7 +1,5 @@
 /** The kernel evaluator's machine: blocks, warps and lanes, their clocks, how warps wait, and how errors are told. */
 import { internal } from "./diagnostics.ts";
-import type { Frame } from "./eval-kernel-exprs.ts";
-import type { Shadow } from "./eval-kernel-shadow.ts";
 import type { Buffer, Collective, Kernel, Scope, Stmt } from "./kernel.ts";
 import type { MatrixRow } from "./rows.ts";
 
@@ -10,6 +8,21 @@ export interface Position {
   readonly id: number;
   readonly path: string;
   readonly stmt: Stmt;
+}
+
+/** What is remembered of each element of a buffer; entries are indices into the machine's events. */
+export interface Shadow {
+  readonly writer: Int32Array;
+  readonly writerLane: Int16Array;
+  /** By element · warps + warp; made at the first read. */
+  reader: Int32Array | undefined;
+  readerLane: Int16Array | undefined;
+  /** The last read by a block before the block of `reader`. */
+  earlierReader: Int32Array | undefined;
+  /** An atomic that the last atomic on the element is not ordered after. */
+  atomics: Int32Array | undefined;
+  /** By element · warps + warp: the last asynchronous operation that reads the element. */
+  flights: (Flight | undefined)[] | undefined;
 }
 
 /** One buffer's element values; `shadow` is absent where nothing can go wrong (read-only buffers) or checks are off. */
@@ -79,6 +92,20 @@ export interface MBarrier {
 export interface Clocks {
   readonly seen: Int32Array;
   readonly fenced: Int32Array;
+}
+
+/**
+ * The values of one warp. Every local has a slot; every expression entry has a lane array. A stamp is the frame's clock
+ * at the last change: an entry is valid while its stamp is the newest stamp of its operands.
+ */
+export interface Frame {
+  readonly values: readonly Float64Array[];
+  readonly stamps: Float64Array;
+  readonly slots: readonly Float64Array[];
+  readonly slotStamps: Float64Array;
+  /** Matrices whose layout the hardware hides, by the slot of the local that names them; row-major. */
+  readonly opaque: Map<number, Float64Array>;
+  clock: number;
 }
 
 export interface Warp {

@@ -6,6 +6,7 @@ import {
   type Position,
   placeOf,
   report,
+  type Shadow,
   type Warp,
   whoIs,
 } from "./eval-kernel-machine.ts";
@@ -16,21 +17,6 @@ const UNSET = -1;
 const FILLED = -2;
 /** `readerLane` where several lanes of a warp read an element and nothing orders them. */
 const SEVERAL = -1;
-
-/** What is remembered of each element of a buffer; entries are indices into the machine's events. */
-export interface Shadow {
-  readonly writer: Int32Array;
-  readonly writerLane: Int16Array;
-  /** By element · warps + warp; made at the first read. */
-  reader: Int32Array | undefined;
-  readerLane: Int16Array | undefined;
-  /** The last read by a block before the block of `reader`. */
-  earlierReader: Int32Array | undefined;
-  /** An atomic that the last atomic on the element is not ordered after. */
-  atomics: Int32Array | undefined;
-  /** By element · warps + warp: the last asynchronous operation that reads the element. */
-  flights: (Flight | undefined)[] | undefined;
-}
 
 /** How an access is made: by a lane; by a bulk copy or asynchronous row (which see lanes' writes through fences only). */
 export type Agent = "lane" | "async";

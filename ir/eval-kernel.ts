@@ -1,10 +1,11 @@
 /** The kernel evaluator: runs a kernel lane by lane, slowly and checked; it defines what kernels mean. */
 import { internal } from "./diagnostics.ts";
 import type { KernelBuffer } from "./eval-kernel-buffers.ts";
-import { compileKernelExprs, type Frame, type KernelExprs } from "./eval-kernel-exprs.ts";
+import { compileKernelExprs, type KernelExprs } from "./eval-kernel-exprs.ts";
 import {
   type Block,
   type Code,
+  type Frame,
   fatal,
   HALTED,
   type Machine,

@@ -8,16 +8,10 @@ import type { Expression, Name, OpItem, Statement, TensorType, TypeRef } from ".
 import { wholeNumber } from "./formats.ts";
 import { IndexScope } from "./indices.ts";
 import type { CheckedOp, CheckedStatement, Extent, Operand } from "./module.ts";
-import { type FunctionNames, TermBuilder } from "./terms.ts";
+import { type FunctionNames, type KnownTensor, TermBuilder } from "./terms.ts";
 
 /** Extents and tensors stay below this many elements. */
 const MAX_ELEMENTS = 2 ** 31;
-
-/** A tensor that a body may read: its shape in extents, and where it was declared. */
-export interface KnownTensor {
-  readonly shape: readonly Extent[];
-  readonly span: Span;
-}
 
 /** The names of formats and functions that an operator may use. */
 export interface OpNames extends FunctionNames {

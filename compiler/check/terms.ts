@@ -5,12 +5,17 @@ import { didYouMean, report } from "../report.ts";
 import type { Expression, FnItem, Name } from "../syntax/ast.ts";
 import { checkArity, encodingNamed, FUNCTIONS, functionNamed, OPERATORS } from "./functions.ts";
 import type { IndexScope } from "./indices.ts";
-import type { Index, Term } from "./module.ts";
-import type { KnownTensor } from "./ops.ts";
+import type { Extent, Index, Term } from "./module.ts";
 
 interface Typed {
   readonly term: Term;
   readonly condition: boolean;
+}
+
+/** A tensor that a body may read: its shape in extents, and where it was declared. */
+export interface KnownTensor {
+  readonly shape: readonly Extent[];
+  readonly span: Span;
 }
 
 /** The names of functions, as the place of a call sees them. */

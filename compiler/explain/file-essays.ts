@@ -1,5 +1,5 @@
 /** Essays on the codes of tensor files. Every example is a small safetensors file that a test writes and a command reads. */
-import type { Essay, TensorExample } from "./explain.ts";
+import type { Essay, TensorExample } from "./essay.ts";
 
 const inspect = (header: string, bytes: number): TensorExample => ({
   kind: "tensors",

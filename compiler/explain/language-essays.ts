@@ -1,5 +1,5 @@
 /** Essays on the codes of the language's front end. Every example is checked: the failing one yields its code, the other nothing. */
-import type { Essay } from "./explain.ts";
+import type { Essay } from "./essay.ts";
 
 const COPY = "op copy<M, K>(x: f16[M, K]) -> f16[M, K] {\n  y[m, k] = x[m, k]\n}";
 const LINEAR = `op linear<M, N, K>(x: f16[M, K], w: int4_g128[N, K]) -> f16[M, N] {

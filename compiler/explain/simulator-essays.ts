@@ -1,5 +1,5 @@
 /** Essays on the codes of files that the simulator reads and of what is asked of it. Every example is run by a test. */
-import type { CommandExample, Essay, Example } from "./explain.ts";
+import type { CommandExample, Essay, Example } from "./essay.ts";
 
 type Fields = Readonly<Record<string, string | number>>;
 

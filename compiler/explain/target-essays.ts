@@ -1,5 +1,5 @@
 /** Essays on the codes of targets and schedules. Every example is compiled: the failing one yields its code, the other nothing. */
-import type { Essay, LoomExample } from "./explain.ts";
+import type { Essay, LoomExample } from "./essay.ts";
 
 const PLANES = `op linear_w2a8<M, N, K>(x: f16[M, K], w: i2_planes[N, K]) -> f16[M, N] {
   let xq = quantize(x, i8_planes)

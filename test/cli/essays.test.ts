@@ -6,13 +6,8 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { check } from "../../compiler/check/check.ts";
 import { COMMANDS } from "../../compiler/cli/commands.ts";
 import { openTerminal } from "../../compiler/cli/terminal.ts";
-import {
-  type CallExample,
-  type CommandExample,
-  type Essay,
-  type Example,
-  explain,
-} from "../../compiler/explain/explain.ts";
+import type { CallExample, CommandExample, Essay, Example } from "../../compiler/explain/essay.ts";
+import { explain } from "../../compiler/explain/explain.ts";
 import { SIMULATOR_ESSAYS } from "../../compiler/explain/simulator-essays.ts";
 import { instantiate } from "../../compiler/instantiate/instantiate.ts";
 import { tileMachine } from "../../compiler/passes/tile-machine.ts";

@@ -2,7 +2,7 @@
 import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import type { TensorExample } from "../../compiler/explain/explain.ts";
+import type { TensorExample } from "../../compiler/explain/essay.ts";
 import { FILE_ESSAYS } from "../../compiler/explain/file-essays.ts";
 import { memorySource } from "../../compiler/io/byte-source.ts";
 import { openTensors } from "../../compiler/io/open.ts";
