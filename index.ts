@@ -35,17 +35,17 @@ export {
   type Source,
   type Span,
 } from "./ir/diagnostics.ts";
-export { evalKernel } from "./ir/eval-kernel.ts";
-export { evalProgram, type TensorValues } from "./ir/eval-program.ts";
+export { evalKernel } from "./ir/eval/kernel.ts";
+export { evalProgram, type TensorValues } from "./ir/eval/program.ts";
 export type { Expr, ExprId, Exprs, Table } from "./ir/expr.ts";
 export { bitsPerValue, type Format } from "./ir/format.ts";
 export type { Kernel } from "./ir/kernel.ts";
-export type { Layout } from "./ir/layout.ts";
+export type { Layout } from "./ir/layout/layout.ts";
 export type { Program } from "./ir/program.ts";
 export { renderDiagnostic, renderDiagnostics } from "./ir/render-diagnostics.ts";
 export type { Target } from "./ir/target.ts";
-export { printKernel } from "./ir/text-kernel.ts";
-export { printProgram } from "./ir/text-print.ts";
+export { printKernel } from "./ir/text/kernel.ts";
+export { printProgram } from "./ir/text/print.ts";
 export { chromeTrace } from "./simulator/export-chrome.ts";
 export type { SimulateReport, SimulateRequest, SimulateResult, Simulation } from "./simulator/simulate.ts";
 export { decodeTrace, encodeTrace, type Trace } from "./simulator/trace.ts";

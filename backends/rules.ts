@@ -1,5 +1,5 @@
 /** Legalisation: rules that bring expressions into what a language can say, with the same value on every input. */
-import { bitsFn, castFn, scalarFn } from "../ir/eval-scalar.ts";
+import { bitsFn, castFn, scalarFn } from "../ir/eval/scalar.ts";
 import { type Expr, type ExprBuilder, type ExprId, type Op, operands } from "../ir/expr.ts";
 import type { Rule } from "../ir/rewrite.ts";
 

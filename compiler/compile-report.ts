@@ -3,7 +3,7 @@ import { peakOf } from "../hw-models/derive.ts";
 import type { GpuModel } from "../hw-models/schema.ts";
 import type { Kernel } from "../ir/kernel.ts";
 import { bodiesOf } from "../ir/kernel-walk.ts";
-import { addressBits } from "../ir/layout-build.ts";
+import { addressBits } from "../ir/layout/build.ts";
 import type { Program, Region, TileOp } from "../ir/program.ts";
 import { findRow } from "../ir/row-catalogue.ts";
 import { bitsOf, type Scalar } from "../ir/scalar.ts";

@@ -6,8 +6,8 @@ import { type Diagnostics, internal, NO_SPAN, type Source, type Span } from "../
 import type { Kernel } from "../ir/kernel.ts";
 import type { Program } from "../ir/program.ts";
 
-import { verifyKernel } from "../ir/verify-kernel.ts";
-import { verifyProgram } from "../ir/verify-program.ts";
+import { verifyKernel } from "../ir/verify/kernel.ts";
+import { verifyProgram } from "../ir/verify/program.ts";
 import { check } from "./check/check.ts";
 import type { Module } from "./check/module.ts";
 import { type CompileReport, reportOf } from "./compile-report.ts";

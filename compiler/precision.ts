@@ -1,5 +1,5 @@
 /** How exactly narrow floats hold what operands are decoded to: which values an expression can have, and on which grid. */
-import { compileExpr } from "../ir/eval-expr.ts";
+import { compileExpr } from "../ir/eval/expr.ts";
 import type { Expr, ExprId, Exprs, Table } from "../ir/expr.ts";
 import { bitsToF32 } from "../ir/float.ts";
 import { isTileOp, type Program, type Region, type TileOp } from "../ir/program.ts";

@@ -1,7 +1,7 @@
 /** Trials: seeded operands, what the operator means on them, and how far an implementation may be from that. */
 import { internal } from "../ir/diagnostics.ts";
-import { bufferFromWords, bufferToWords, evalKernel, type KernelBuffer } from "../ir/eval-kernel.ts";
-import { evalProgram, type TensorValues } from "../ir/eval-program.ts";
+import { bufferFromWords, bufferToWords, evalKernel, type KernelBuffer } from "../ir/eval/kernel.ts";
+import { evalProgram, type TensorValues } from "../ir/eval/program.ts";
 import { ExprBuilder } from "../ir/expr.ts";
 import { f16Round, roundTo } from "../ir/float.ts";
 import type { Program, Step, Tensor } from "../ir/program.ts";

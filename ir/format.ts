@@ -1,7 +1,7 @@
 /** A number format: how a block of values is stored and what each code means. Declared in the language, here as data. */
 import type { Span } from "./diagnostics.ts";
 import type { ExprId, Exprs, Table } from "./expr.ts";
-import type { Layout } from "./layout.ts";
+import type { Layout } from "./layout/layout.ts";
 import { bitsOf, type Scalar } from "./scalar.ts";
 
 /** How many instances of a field there are: one a block, one a row (all but the operand's last axis), one a tensor. */

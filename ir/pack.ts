@@ -1,11 +1,11 @@
 /** Moving elements between numbers, streams of 32-bit words and other layouts of the same elements. */
 import { internal } from "./diagnostics.ts";
 import { bf16ToBits, bitsToBf16, bitsToF16, bitsToF32, f16ToBits, f32ToBits } from "./float.ts";
-import { ADDRESS, type Axis, BIT, type Extents, type Layout } from "./layout.ts";
-import { compile } from "./layout-apply.ts";
-import { coordinate, fromOf, type Strided, volume } from "./layout-basic.ts";
-import { addressWords } from "./layout-build.ts";
-import { simplify } from "./layout-normal.ts";
+import { compile } from "./layout/apply.ts";
+import { coordinate, fromOf, type Strided, volume } from "./layout/basic.ts";
+import { addressWords } from "./layout/build.ts";
+import { ADDRESS, type Axis, BIT, type Extents, type Layout } from "./layout/layout.ts";
+import { simplify } from "./layout/normal.ts";
 import { bitsOf, isInt, isSigned, rangeOf, type Scalar } from "./scalar.ts";
 
 /** A function from a value to its stored bits, as an unsigned number of at most 32 bits; floats round once. */

@@ -17,7 +17,7 @@
 import type { Span } from "./diagnostics.ts";
 import type { ExprId, Exprs, Table } from "./expr.ts";
 import type { Format } from "./format.ts";
-import type { Axis, Layout } from "./layout.ts";
+import type { Axis, Layout } from "./layout/layout.ts";
 import type { Scalar } from "./scalar.ts";
 
 /** Which memory; `unit:…` names a memory of a hardware model. */

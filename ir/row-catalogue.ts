@@ -1,6 +1,7 @@
 /** The matrix rows that exist. A target's table says which of them it has, and how fast. */
-import { ELEM, LANE, type Layout, REG } from "./layout.ts";
-import { strided, term } from "./layout-build.ts";
+
+import { strided, term } from "./layout/build.ts";
+import { ELEM, LANE, type Layout, REG } from "./layout/layout.ts";
 import type { MatrixRow, Operand } from "./rows.ts";
 import { bitsOf, type Scalar } from "./scalar.ts";
 

@@ -1,7 +1,7 @@
 /** Matrix rows: what a matrix instruction multiplies and how its operands lie in registers. Data; the tables say who has them. */
 
 import type { Scope } from "./kernel.ts";
-import type { Layout } from "./layout.ts";
+import type { Layout } from "./layout/layout.ts";
 import type { Scalar } from "./scalar.ts";
 
 export interface Operand {

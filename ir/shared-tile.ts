@@ -1,7 +1,8 @@
 /** Tiles in shared memory as Hopper's matrix descriptors and copy engine expect them. */
-import { ADDRESS, type Axis, BIT, type Layout } from "./layout.ts";
-import { strided, swizzle, term } from "./layout-build.ts";
-import { compose } from "./layout-normal.ts";
+
+import { strided, swizzle, term } from "./layout/build.ts";
+import { ADDRESS, type Axis, BIT, type Layout } from "./layout/layout.ts";
+import { compose } from "./layout/normal.ts";
 
 export interface SharedTile {
   /** The row axis, "m" or "n"; rows are a multiple of 8. */

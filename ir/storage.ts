@@ -2,9 +2,9 @@
 
 import { internal } from "./diagnostics.ts";
 import type { Buffer } from "./kernel.ts";
-import { ADDRESS, BIT, type Layout } from "./layout.ts";
-import { fromOf, volume } from "./layout-basic.ts";
-import { addressBits } from "./layout-build.ts";
+import { fromOf, volume } from "./layout/basic.ts";
+import { addressBits } from "./layout/build.ts";
+import { ADDRESS, BIT, type Layout } from "./layout/layout.ts";
 import { packStream, unpackStream } from "./pack.ts";
 import type { Tensor } from "./program.ts";
 import { bitsOf, type Scalar } from "./scalar.ts";

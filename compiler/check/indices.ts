@@ -1,6 +1,6 @@
 /** Index variables: each ranges over one extent, and every access is proved to stay inside. */
 import type { Diagnostics, Note, Span } from "../../ir/diagnostics.ts";
-import type { Axis } from "../../ir/layout.ts";
+import type { Axis } from "../../ir/layout/layout.ts";
 import type { Code } from "../explain/explain.ts";
 import { didYouMean, report } from "../report.ts";
 import type { Expression, Name } from "../syntax/ast.ts";

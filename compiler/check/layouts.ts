@@ -1,6 +1,6 @@
 /** Bit offsets: from the expression behind `@` to the layout of a field inside its block's record. */
 import { type Diagnostics, internal } from "../../ir/diagnostics.ts";
-import { ADDRESS, BIT, type Layout, type Term } from "../../ir/layout.ts";
+import { ADDRESS, BIT, type Layout, type Term } from "../../ir/layout/layout.ts";
 import { didYouMean, report } from "../report.ts";
 import type { BinaryOperator, Expression } from "../syntax/ast.ts";
 import { applyInteger, evaluateInteger } from "./constants.ts";

@@ -2,7 +2,7 @@
 import type { Source, Span } from "../../ir/diagnostics.ts";
 import type { Op as Operator } from "../../ir/expr.ts";
 import type { Format } from "../../ir/format.ts";
-import type { Axis } from "../../ir/layout.ts";
+import type { Axis } from "../../ir/layout/layout.ts";
 
 /** How far an axis goes: a number, or the name of one of the operator's sizes. */
 export type Extent = number | string;

@@ -1,8 +1,8 @@
 /** The record of one block as a picture in text: which bits belong to which element of which field. */
 import type { Format } from "../../ir/format.ts";
-import { BIT } from "../../ir/layout.ts";
-import { compileAddress } from "../../ir/layout-apply.ts";
-import { FIELD_INDEX } from "../../ir/layout-build.ts";
+import { compileAddress } from "../../ir/layout/apply.ts";
+import { FIELD_INDEX } from "../../ir/layout/build.ts";
+import { BIT } from "../../ir/layout/layout.ts";
 import { bitsOf } from "../../ir/scalar.ts";
 
 const LINE_BITS = 32;

@@ -3,7 +3,7 @@ import type { NodeDevice } from "../../backends/hosts/node-webgpu.ts";
 import { planWebGpu, runWebGpu } from "../../backends/hosts/webgpu.ts";
 import type { Backend } from "../../backends/syntax.ts";
 import { Diagnostics } from "../../ir/diagnostics.ts";
-import type { TensorValues } from "../../ir/eval-program.ts";
+import type { TensorValues } from "../../ir/eval/program.ts";
 import { type Compiled, compile } from "../driver.ts";
 import {
   type Comparison,

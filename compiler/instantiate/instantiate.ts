@@ -2,7 +2,7 @@
 import { type Diagnostics, internal, NO_SPAN, type Span } from "../../ir/diagnostics.ts";
 import { ExprBuilder, type ExprId } from "../../ir/expr.ts";
 import { type Field, type Format, isPlain } from "../../ir/format.ts";
-import type { Axis } from "../../ir/layout.ts";
+import type { Axis } from "../../ir/layout/layout.ts";
 import type { Dim, Program, Region, Step, Tensor, TileOp } from "../../ir/program.ts";
 import { bitsOf, isInt, type Scalar } from "../../ir/scalar.ts";
 import type { CheckedOp, CheckedStatement, Extent, Index, Module, Operand, Term } from "../check/module.ts";

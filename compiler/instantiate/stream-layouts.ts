@@ -1,7 +1,7 @@
 /** Streams: how the tensor of one field lies in its buffer, from the field's place in a block's record. */
 
 import type { Field, Format } from "../../ir/format.ts";
-import { ADDRESS, type Axis, BIT, type Layout, type Term } from "../../ir/layout.ts";
+import { ADDRESS, type Axis, BIT, type Layout, type Term } from "../../ir/layout/layout.ts";
 import type { Dim } from "../../ir/program.ts";
 import { bitsOf } from "../../ir/scalar.ts";
 

@@ -1,6 +1,6 @@
 /** Instantiation, questions about checked bodies: which axes, which first use, which shape of product. */
 import type { Field, Format } from "../../ir/format.ts";
-import type { Axis } from "../../ir/layout.ts";
+import type { Axis } from "../../ir/layout/layout.ts";
 import type { Dim } from "../../ir/program.ts";
 import type { CheckedStatement, Index, Term } from "../check/module.ts";
 import { isContiguous } from "./stream-layouts.ts";

@@ -1,8 +1,8 @@
 /** Packed tensors in safetensors files: one stream a field, and a record that says which declaration gives them meaning. */
 import { internal } from "../../ir/diagnostics.ts";
 import type { Field, Format } from "../../ir/format.ts";
-import type { Layout } from "../../ir/layout.ts";
-import { addressBits } from "../../ir/layout-build.ts";
+import { addressBits } from "../../ir/layout/build.ts";
+import type { Layout } from "../../ir/layout/layout.ts";
 import { packStream, unpackStream } from "../../ir/pack.ts";
 import { bitsOf, isInt, isSigned } from "../../ir/scalar.ts";
 import { rowMajorLayout, streamLayout } from "../instantiate/stream-layouts.ts";

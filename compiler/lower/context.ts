@@ -2,7 +2,7 @@
 import { internal } from "../../ir/diagnostics.ts";
 import { ExprBuilder, type ExprId, type Table } from "../../ir/expr.ts";
 import type { Buffer, Stmt } from "../../ir/kernel.ts";
-import { addressBits } from "../../ir/layout-build.ts";
+import { addressBits } from "../../ir/layout/build.ts";
 import type { Program, Tensor } from "../../ir/program.ts";
 import { bitsOf, type Scalar } from "../../ir/scalar.ts";
 import type { Target } from "../../ir/target.ts";

@@ -1,8 +1,8 @@
 /** Lowering of tile ops: tiles become lanes and registers through the layouts of what they touch. */
 import { internal } from "../../ir/diagnostics.ts";
 import type { ExprId, Op } from "../../ir/expr.ts";
-import { BIT } from "../../ir/layout.ts";
-import { compileAddress } from "../../ir/layout-apply.ts";
+import { compileAddress } from "../../ir/layout/apply.ts";
+import { BIT } from "../../ir/layout/layout.ts";
 import type { Region, TileOp } from "../../ir/program.ts";
 import { bitsOf } from "../../ir/scalar.ts";
 import { isLaneAxis } from "../tile/plan.ts";

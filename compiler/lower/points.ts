@@ -2,9 +2,9 @@
 import { internal } from "../../ir/diagnostics.ts";
 import type { Expr, ExprId } from "../../ir/expr.ts";
 import { foldInt } from "../../ir/expr-fold.ts";
-import { ADDRESS, BIT } from "../../ir/layout.ts";
-import { compileAddress } from "../../ir/layout-apply.ts";
-import { print } from "../../ir/layout-print.ts";
+import { compileAddress } from "../../ir/layout/apply.ts";
+import { ADDRESS, BIT } from "../../ir/layout/layout.ts";
+import { print } from "../../ir/layout/print.ts";
 import type { Region } from "../../ir/program.ts";
 import { bitsOf, isInt, rangeOf, type Scalar } from "../../ir/scalar.ts";
 import type { LaunchContext } from "./context.ts";

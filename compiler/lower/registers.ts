@@ -1,9 +1,9 @@
 /** Register tensors while lowering: which local holds which element, in every lane. */
 import { internal } from "../../ir/diagnostics.ts";
 import type { ExprBuilder, ExprId } from "../../ir/expr.ts";
-import { ELEM, LANE, type Layout, REG } from "../../ir/layout.ts";
-import { compile } from "../../ir/layout-apply.ts";
-import { print } from "../../ir/layout-print.ts";
+import { compile } from "../../ir/layout/apply.ts";
+import { ELEM, LANE, type Layout, REG } from "../../ir/layout/layout.ts";
+import { print } from "../../ir/layout/print.ts";
 import type { Tensor } from "../../ir/program.ts";
 import { isFloat, type Scalar } from "../../ir/scalar.ts";
 

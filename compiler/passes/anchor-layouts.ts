@@ -4,8 +4,8 @@
  */
 import { internal } from "../../ir/diagnostics.ts";
 import type { ExprId } from "../../ir/expr.ts";
-import { BIT, ELEM, type Extents, LANE, type Layout, REG, type Term } from "../../ir/layout.ts";
-import { compileAddress } from "../../ir/layout-apply.ts";
+import { compileAddress } from "../../ir/layout/apply.ts";
+import { BIT, ELEM, type Extents, LANE, type Layout, REG, type Term } from "../../ir/layout/layout.ts";
 import type { Program, Region, Tensor, TileOp } from "../../ir/program.ts";
 import { findRow } from "../../ir/row-catalogue.ts";
 import { bitsOf } from "../../ir/scalar.ts";

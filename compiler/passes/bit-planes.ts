@@ -6,7 +6,7 @@
  * (Feng et al., APNN-TC, SC'21; identity checked in test/passes/bit-planes.test.ts.)
  */
 import type { ExprId } from "../../ir/expr.ts";
-import { bitPlanes as planesOfRows } from "../../ir/layout-build.ts";
+import { bitPlanes as planesOfRows } from "../../ir/layout/build.ts";
 import type { Dim, Program, Region, Step, TileOp } from "../../ir/program.ts";
 import { findRow } from "../../ir/row-catalogue.ts";
 import { bitsOf, isInt, isSigned, type Scalar } from "../../ir/scalar.ts";

@@ -1,6 +1,6 @@
 /** What stored fields stand for: any format by evaluating its declaration, most of them through a table of codes. */
 import { internal } from "../../ir/diagnostics.ts";
-import { compileExpr } from "../../ir/eval-expr.ts";
+import { compileExpr } from "../../ir/eval/expr.ts";
 import type { Format } from "../../ir/format.ts";
 import { type IntType, isFloat, rangeOf } from "../../ir/scalar.ts";
 import type { FieldValues } from "./format-encode.ts";

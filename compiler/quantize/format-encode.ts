@@ -1,5 +1,5 @@
 /** Brings rows of values into a declared format: by the encoder it declares, or by the rule that its model calls for. */
-import { roundQuotient } from "../../ir/eval-scalar.ts";
+import { roundQuotient } from "../../ir/eval/scalar.ts";
 import { bf16Round, f16Round } from "../../ir/float.ts";
 import { type Field, type Format, isPlain } from "../../ir/format.ts";
 import { type IntType, isFloat, rangeOf, type Scalar } from "../../ir/scalar.ts";

@@ -5,7 +5,7 @@
  * checked against random others, so that a format which only looks like it is never encoded wrongly.
  */
 import { internal } from "../../ir/diagnostics.ts";
-import { compileExpr, reachable } from "../../ir/eval-expr.ts";
+import { compileExpr, reachable } from "../../ir/eval/expr.ts";
 import type { Field, Format } from "../../ir/format.ts";
 import { bitsOf, isFloat, isInt, rangeOf } from "../../ir/scalar.ts";
 import { floorLog2 } from "./mx.ts";

@@ -1,7 +1,7 @@
 /** choose: picks a schedule for an op on a target, with its reasons, or refuses a request that cannot be met. */
 import type { Diagnostics, Span } from "../../ir/diagnostics.ts";
-import { BIT } from "../../ir/layout.ts";
-import { compileAddress } from "../../ir/layout-apply.ts";
+import { compileAddress } from "../../ir/layout/apply.ts";
+import { BIT } from "../../ir/layout/layout.ts";
 import type { Program, Tensor, TileOp } from "../../ir/program.ts";
 import { findRow } from "../../ir/row-catalogue.ts";
 import { bitsOf, isInt } from "../../ir/scalar.ts";

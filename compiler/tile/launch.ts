@@ -1,7 +1,7 @@
 /** Builds the loops of one launch: phases that walk the reduced axis, and what happens between them. */
 import { internal, NO_SPAN, type Span } from "../../ir/diagnostics.ts";
 import type { ExprId } from "../../ir/expr.ts";
-import { rowMajor } from "../../ir/layout-build.ts";
+import { rowMajor } from "../../ir/layout/build.ts";
 import type { Dim, Region, Step, Tensor, TileOp } from "../../ir/program.ts";
 import { bitsOf, type Scalar } from "../../ir/scalar.ts";
 import { factorsOf, gathers, inputsOf, type ProgramEditor, plainSymbol, regionSymbols } from "../edit.ts";

@@ -2,7 +2,7 @@
 import { NO_SPAN } from "../../ir/diagnostics.ts";
 import { ExprBuilder, type ExprId } from "../../ir/expr.ts";
 import { type Field, type Format, isPlain } from "../../ir/format.ts";
-import { ADDRESS, BIT, type Layout } from "../../ir/layout.ts";
+import { ADDRESS, BIT, type Layout } from "../../ir/layout/layout.ts";
 import type { Dim, Program, Region, Step, Tensor, TileOp } from "../../ir/program.ts";
 import { bitsOf, type FloatType, type Scalar } from "../../ir/scalar.ts";
 

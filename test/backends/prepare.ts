@@ -5,10 +5,10 @@ import type { Backend, Unit } from "../../backends/syntax.ts";
 import { legalise } from "../../compiler/passes/legalise.ts";
 import { pin } from "../../compiler/passes/pin.ts";
 import { NO_SPAN } from "../../ir/diagnostics.ts";
-import { bufferFromWords } from "../../ir/eval-kernel.ts";
+import { bufferFromWords } from "../../ir/eval/kernel.ts";
 import type { Kernel } from "../../ir/kernel.ts";
 import type { Program, Tensor } from "../../ir/program.ts";
-import { verifyKernel } from "../../ir/verify-kernel.ts";
+import { verifyKernel } from "../../ir/verify/kernel.ts";
 import type { Case } from "./kernels.ts";
 
 /** The end of the pipeline: collectives, rules, names. */

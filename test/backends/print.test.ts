@@ -2,7 +2,7 @@
 import { describe, expect, it } from "vitest";
 import { findTarget, printKernel, TARGETS } from "../../backends/index.ts";
 import type { Backend } from "../../backends/syntax.ts";
-import { bufferFromWords, bufferToWords, evalKernelModes, type KernelBuffer } from "../../ir/eval-kernel.ts";
+import { bufferFromWords, bufferToWords, evalKernelModes, type KernelBuffer } from "../../ir/eval/kernel.ts";
 import type { Kernel } from "../../ir/kernel.ts";
 import { wordsOf } from "../../ir/storage.ts";
 import { type Case, cases } from "./kernels.ts";

@@ -1,6 +1,6 @@
 /** Random expressions of every type and shape: what tests parentheses, literals and conversions of a language. */
-import { evalKernel } from "../../ir/eval-kernel.ts";
-import { bufferOf, emptyBuffer, type KernelBuffer } from "../../ir/eval-kernel-buffers.ts";
+import { evalKernel } from "../../ir/eval/kernel.ts";
+import { bufferOf, emptyBuffer, type KernelBuffer } from "../../ir/eval/kernel-buffers.ts";
 import type { ExprBuilder, ExprId, Op } from "../../ir/expr.ts";
 import type { Scalar } from "../../ir/scalar.ts";
 import { KernelBuilder } from "../ir/kernels.ts";

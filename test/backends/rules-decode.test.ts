@@ -2,7 +2,7 @@
 import { describe, expect, it } from "vitest";
 import { MAGIC_DECODE } from "../../backends/rules-decode.ts";
 import { extract } from "../../compiler/lower/fields.ts";
-import { compileExpr } from "../../ir/eval-expr.ts";
+import { compileExpr } from "../../ir/eval/expr.ts";
 import { ExprBuilder } from "../../ir/expr.ts";
 import { rewriteExprs } from "../../ir/rewrite.ts";
 import type { Scalar } from "../../ir/scalar.ts";

@@ -1,8 +1,8 @@
 /** Legalisation rules: the value before and after, on random and adversarial inputs, against exact arithmetic. */
 import { describe, expect, it } from "vitest";
 import { TARGETS } from "../../backends/index.ts";
-import { compileExpr } from "../../ir/eval-expr.ts";
-import { roundQuotient } from "../../ir/eval-scalar.ts";
+import { compileExpr } from "../../ir/eval/expr.ts";
+import { roundQuotient } from "../../ir/eval/scalar.ts";
 import { ExprBuilder, type ExprId, type Exprs, type Table } from "../../ir/expr.ts";
 import { type Rule, rewriteExprs } from "../../ir/rewrite.ts";
 import type { Scalar } from "../../ir/scalar.ts";

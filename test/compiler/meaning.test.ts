@@ -4,9 +4,9 @@ import { check } from "../../compiler/check/check.ts";
 import { instantiate } from "../../compiler/instantiate/instantiate.ts";
 import { STD_FILES } from "../../compiler/std-text.ts";
 import { Diagnostics } from "../../ir/diagnostics.ts";
-import { evalProgram, type TensorValues } from "../../ir/eval-program.ts";
+import { evalProgram, type TensorValues } from "../../ir/eval/program.ts";
 import { bitsPerValue, type Format, scopeBits } from "../../ir/format.ts";
-import { compileAddress, enumerate } from "../../ir/layout-apply.ts";
+import { compileAddress, enumerate } from "../../ir/layout/apply.ts";
 import type { Program } from "../../ir/program.ts";
 import { bitsOf, isFloat, rangeOf } from "../../ir/scalar.ts";
 

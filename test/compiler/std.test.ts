@@ -5,7 +5,7 @@ import { instantiate } from "../../compiler/instantiate/instantiate.ts";
 import { stdFiles } from "../../compiler/std.ts";
 import { sampleInputs } from "../../compiler/trial.ts";
 import { Diagnostics, internal } from "../../ir/diagnostics.ts";
-import { evalProgram } from "../../ir/eval-program.ts";
+import { evalProgram } from "../../ir/eval/program.ts";
 import { bitsPerValue } from "../../ir/format.ts";
 
 const N = 4;

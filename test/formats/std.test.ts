@@ -2,7 +2,7 @@
 import { describe, expect, it } from "vitest";
 import { stdFiles } from "../../compiler/std.ts";
 import { bitsPerValue } from "../../ir/format.ts";
-import { compileAddress, enumerate } from "../../ir/layout-apply.ts";
+import { compileAddress, enumerate } from "../../ir/layout/apply.ts";
 import { DECODERS } from "./decoders.ts";
 import { decodeReal, decodingOf, randomSample } from "./support.ts";
 

@@ -3,7 +3,7 @@ import { check } from "../../compiler/check/check.ts";
 import { instantiate } from "../../compiler/instantiate/instantiate.ts";
 import { packRecords, unpackRecords } from "../../compiler/records.ts";
 import { Diagnostics, internal } from "../../ir/diagnostics.ts";
-import { evalProgram } from "../../ir/eval-program.ts";
+import { evalProgram } from "../../ir/eval/program.ts";
 import { f16Round } from "../../ir/float.ts";
 import type { Field, Format } from "../../ir/format.ts";
 import type { Program } from "../../ir/program.ts";

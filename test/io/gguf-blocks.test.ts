@@ -7,7 +7,7 @@ import { BLOCK_TYPES, blockTypeOf, decodeBlocks } from "../../compiler/io/gguf-b
 import { decodeByDeclaration } from "../../compiler/quantize/format-decode.ts";
 import { stdFiles } from "../../compiler/std.ts";
 import { Diagnostics } from "../../ir/diagnostics.ts";
-import { record } from "../../ir/layout-build.ts";
+import { record } from "../../ir/layout/build.ts";
 import { unpackStream, wordsOfBytes } from "../../ir/pack.ts";
 import { ROOT } from "../meta/sources.ts";
 

@@ -19,7 +19,7 @@ import type { TensorFile } from "../../compiler/io/tensor-file.ts";
 import { stdFiles } from "../../compiler/std.ts";
 import { Diagnostics } from "../../ir/diagnostics.ts";
 import { bf16ToBits, bitsToBf16, bitsToF16, f16ToBits } from "../../ir/float.ts";
-import { addressBits } from "../../ir/layout-build.ts";
+import { addressBits } from "../../ir/layout/build.ts";
 import { bytesOfWords, packStream } from "../../ir/pack.ts";
 import { type IntType, isFloat, rangeOf } from "../../ir/scalar.ts";
 

@@ -1,7 +1,7 @@
 /** Random small programs that mean something: every one verifies and evaluates, for tests of text and of passes. */
 import fc from "fast-check";
 import { NO_SPAN } from "../../ir/diagnostics.ts";
-import type { TensorValues } from "../../ir/eval-program.ts";
+import type { TensorValues } from "../../ir/eval/program.ts";
 import { ExprBuilder, type ExprId } from "../../ir/expr.ts";
 import type { Format } from "../../ir/format.ts";
 import type { Dim, Mapping, Program, Region, Step, Tensor } from "../../ir/program.ts";

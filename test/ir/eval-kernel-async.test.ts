@@ -8,11 +8,11 @@ import {
   evalKernelModes,
   type KernelBuffers,
   MODES,
-} from "../../ir/eval-kernel.ts";
+} from "../../ir/eval/kernel.ts";
 import type { ExprId } from "../../ir/expr.ts";
 import type { Kernel } from "../../ir/kernel.ts";
 import { ROWS } from "../../ir/row-catalogue.ts";
-import { verifyKernel } from "../../ir/verify-kernel.ts";
+import { verifyKernel } from "../../ir/verify/kernel.ts";
 import { KernelBuilder } from "./kernels.ts";
 
 const TILES = 5;

@@ -1,6 +1,6 @@
 /** Matrix and fragment collectives against plain triple loops over matrices. */
 import { describe, expect, it } from "vitest";
-import { bufferOf, emptyBuffer, evalKernel, evalKernelModes } from "../../ir/eval-kernel.ts";
+import { bufferOf, emptyBuffer, evalKernel, evalKernelModes } from "../../ir/eval/kernel.ts";
 import type { ExprId } from "../../ir/expr.ts";
 import type { Kernel } from "../../ir/kernel.ts";
 import { ROWS } from "../../ir/row-catalogue.ts";

@@ -1,11 +1,11 @@
 /** Random kernels, run by the evaluator in all modes and by a scalar interpreter that takes one lane at a time. */
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { bufferOf, emptyBuffer, evalKernelModes } from "../../ir/eval-kernel.ts";
+import { bufferOf, emptyBuffer, evalKernelModes } from "../../ir/eval/kernel.ts";
 import type { ExprId, Op } from "../../ir/expr.ts";
 import type { Kernel, Stmt } from "../../ir/kernel.ts";
 import type { Scalar } from "../../ir/scalar.ts";
-import { verifyKernel } from "../../ir/verify-kernel.ts";
+import { verifyKernel } from "../../ir/verify/kernel.ts";
 import { KernelBuilder } from "./kernels.ts";
 
 // ---------- the interpreter: numbers, maps and generators; integers by BigInt, floats by fround ----------

@@ -8,7 +8,7 @@ import {
   emptyBuffer,
   evalKernel,
   evalKernelModes,
-} from "../../ir/eval-kernel.ts";
+} from "../../ir/eval/kernel.ts";
 import type { ExprId } from "../../ir/expr.ts";
 import type { Kernel } from "../../ir/kernel.ts";
 import type { Scalar } from "../../ir/scalar.ts";

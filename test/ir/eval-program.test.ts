@@ -1,6 +1,6 @@
 /** Programs against loops written by hand. */
 import { describe, expect, it } from "vitest";
-import { type EvalOptions, evalProgram, type TensorValues } from "../../ir/eval-program.ts";
+import { type EvalOptions, evalProgram, type TensorValues } from "../../ir/eval/program.ts";
 import { f16Round } from "../../ir/float.ts";
 import { program } from "./read.ts";
 

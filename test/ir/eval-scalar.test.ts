@@ -1,8 +1,8 @@
 /** Scalar semantics against independent definitions: enumerated halves, big-integer arithmetic, exact rationals. */
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { compileExpr, compileExprs } from "../../ir/eval-expr.ts";
-import { bitsFn, castFn, roundQuotient, scalarFn } from "../../ir/eval-scalar.ts";
+import { compileExpr, compileExprs } from "../../ir/eval/expr.ts";
+import { bitsFn, castFn, roundQuotient, scalarFn } from "../../ir/eval/scalar.ts";
 import { ExprBuilder, type Op } from "../../ir/expr.ts";
 import { bf16Round, bf16ToBits, bitsToBf16, bitsToF16, f16Round, f16ToBits, rint } from "../../ir/float.ts";
 import type { Scalar } from "../../ir/scalar.ts";

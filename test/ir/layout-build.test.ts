@@ -3,9 +3,8 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { NO_SPAN } from "../../ir/diagnostics.ts";
 import type { Field } from "../../ir/format.ts";
-import type { Layout } from "../../ir/layout.ts";
-import { apply } from "../../ir/layout-apply.ts";
-import { type Point, toOf } from "../../ir/layout-basic.ts";
+import { apply } from "../../ir/layout/apply.ts";
+import { type Point, toOf } from "../../ir/layout/basic.ts";
 import {
   addressBits,
   addressWords,
@@ -19,8 +18,9 @@ import {
   strided,
   swizzle,
   term,
-} from "../../ir/layout-build.ts";
-import { equal, invert, isInjective } from "../../ir/layout-invert.ts";
+} from "../../ir/layout/build.ts";
+import { equal, invert, isInjective } from "../../ir/layout/invert.ts";
+import type { Layout } from "../../ir/layout/layout.ts";
 import { bitsOf, type Scalar } from "../../ir/scalar.ts";
 import { points } from "./layout-support.ts";
 

@@ -1,15 +1,15 @@
 /** Bank conflicts against counting, vector widths and conversions against cases worked out by hand. */
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import type { Layout } from "../../ir/layout.ts";
-import { apply } from "../../ir/layout-apply.ts";
-import { fromOf } from "../../ir/layout-basic.ts";
-import { bitPlanes, rowMajor, strided, swizzle, tabulate, term } from "../../ir/layout-build.ts";
-import { bankWays, conversionCost, vectorBits } from "../../ir/layout-cost.ts";
-import { isInjective } from "../../ir/layout-invert.ts";
-import { rank, rankOf } from "../../ir/layout-linear.ts";
-import { compose } from "../../ir/layout-normal.ts";
-import { product } from "../../ir/layout-transform.ts";
+import { apply } from "../../ir/layout/apply.ts";
+import { fromOf } from "../../ir/layout/basic.ts";
+import { bitPlanes, rowMajor, strided, swizzle, tabulate, term } from "../../ir/layout/build.ts";
+import { bankWays, conversionCost, vectorBits } from "../../ir/layout/cost.ts";
+import { isInjective } from "../../ir/layout/invert.ts";
+import type { Layout } from "../../ir/layout/layout.ts";
+import { rank, rankOf } from "../../ir/layout/linear.ts";
+import { compose } from "../../ir/layout/normal.ts";
+import { product } from "../../ir/layout/transform.ts";
 import { findRow, LDMATRIX_X4_A } from "../../ir/row-catalogue.ts";
 import { sharedTile } from "../../ir/shared-tile.ts";
 

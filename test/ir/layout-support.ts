@@ -1,7 +1,7 @@
 /** Random layouts, a reading of layouts as written on paper, and an evaluator of printed expressions, for the layout tests. */
 import fc from "fast-check";
 import type { Exprs, Table } from "../../ir/expr.ts";
-import type { Axis, Extents, Layout, Term } from "../../ir/layout.ts";
+import type { Axis, Extents, Layout, Term } from "../../ir/layout/layout.ts";
 
 export type Env = Readonly<Record<string, number>>;
 

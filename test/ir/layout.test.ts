@@ -2,15 +2,15 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { ExprBuilder, type Table } from "../../ir/expr.ts";
-import type { Layout } from "../../ir/layout.ts";
-import { apply, compile, compileAddress, enumerate, linearIndex } from "../../ir/layout-apply.ts";
-import { fromOf, type Point, toOf, volume } from "../../ir/layout-basic.ts";
-import { identity, inWords, splitAxis, strided, swizzle, tabulate, term } from "../../ir/layout-build.ts";
-import { equal, invert, isBijective, isInjective } from "../../ir/layout-invert.ts";
-import { applyMatrix, classify, rank } from "../../ir/layout-linear.ts";
-import { compose, isIdentity, simplify } from "../../ir/layout-normal.ts";
-import { print } from "../../ir/layout-print.ts";
-import { product, rename, restrict, swap } from "../../ir/layout-transform.ts";
+import { apply, compile, compileAddress, enumerate, linearIndex } from "../../ir/layout/apply.ts";
+import { fromOf, type Point, toOf, volume } from "../../ir/layout/basic.ts";
+import { identity, inWords, splitAxis, strided, swizzle, tabulate, term } from "../../ir/layout/build.ts";
+import { equal, invert, isBijective, isInjective } from "../../ir/layout/invert.ts";
+import type { Layout } from "../../ir/layout/layout.ts";
+import { applyMatrix, classify, rank } from "../../ir/layout/linear.ts";
+import { compose, isIdentity, simplify } from "../../ir/layout/normal.ts";
+import { print } from "../../ir/layout/print.ts";
+import { product, rename, restrict, swap } from "../../ir/layout/transform.ts";
 import { anyLayout, anyStrided, evaluate, injective, invertibleColumns, mixedRadix, points } from "./layout-support.ts";
 
 /** The definition, term by term. */

@@ -1,11 +1,11 @@
 /** Packing, unpacking and repacking against readers written for one format each, and against each other. */
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import type { Layout } from "../../ir/layout.ts";
-import { volume } from "../../ir/layout-basic.ts";
-import { addressBits, bitPlanes, rowMajor, strided, swizzleBits, term } from "../../ir/layout-build.ts";
-import { compose } from "../../ir/layout-normal.ts";
-import { product } from "../../ir/layout-transform.ts";
+import { volume } from "../../ir/layout/basic.ts";
+import { addressBits, bitPlanes, rowMajor, strided, swizzleBits, term } from "../../ir/layout/build.ts";
+import type { Layout } from "../../ir/layout/layout.ts";
+import { compose } from "../../ir/layout/normal.ts";
+import { product } from "../../ir/layout/transform.ts";
 import {
   bytesOfWords,
   decode,

@@ -2,8 +2,8 @@
 import { Diagnostics } from "../../ir/diagnostics.ts";
 import type { Kernel } from "../../ir/kernel.ts";
 import type { Program } from "../../ir/program.ts";
-import { parseProgram } from "../../ir/text-parse.ts";
-import { parseKernel } from "../../ir/text-parse-kernel.ts";
+import { parseProgram } from "../../ir/text/parse.ts";
+import { parseKernel } from "../../ir/text/parse-kernel.ts";
 
 function checked<T>(text: string, parse: (text: string, diagnostics: Diagnostics) => T | undefined): T {
   const diagnostics = new Diagnostics();

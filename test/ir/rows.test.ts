@@ -1,10 +1,10 @@
 /** Matrix rows against a second transcription, written from the manuals' own formulas. */
 import { describe, expect, it } from "vitest";
-import type { Layout } from "../../ir/layout.ts";
-import { apply, enumerate } from "../../ir/layout-apply.ts";
-import { rowMajor, strided, term } from "../../ir/layout-build.ts";
-import { isBijective } from "../../ir/layout-invert.ts";
-import { compose } from "../../ir/layout-normal.ts";
+import { apply, enumerate } from "../../ir/layout/apply.ts";
+import { rowMajor, strided, term } from "../../ir/layout/build.ts";
+import { isBijective } from "../../ir/layout/invert.ts";
+import type { Layout } from "../../ir/layout/layout.ts";
+import { compose } from "../../ir/layout/normal.ts";
 import { findRow, LDMATRIX_X4_A, ROWS, SIMDGROUP_OBSERVED, wgmmaColumns } from "../../ir/row-catalogue.ts";
 import { bitsOf } from "../../ir/scalar.ts";
 

@@ -2,8 +2,8 @@
 import { describe, expect, it } from "vitest";
 import { Diagnostics } from "../../ir/diagnostics.ts";
 import type { Kernel } from "../../ir/kernel.ts";
-import { printKernel } from "../../ir/text-kernel.ts";
-import { parseKernel } from "../../ir/text-parse-kernel.ts";
+import { printKernel } from "../../ir/text/kernel.ts";
+import { parseKernel } from "../../ir/text/parse-kernel.ts";
 import { gemv, sharedSum } from "./kernels.ts";
 import { kernel } from "./read.ts";
 

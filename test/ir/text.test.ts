@@ -2,12 +2,12 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { Diagnostics } from "../../ir/diagnostics.ts";
-import { evalProgram } from "../../ir/eval-program.ts";
+import { evalProgram } from "../../ir/eval/program.ts";
 import { ExprBuilder, type ExprId } from "../../ir/expr.ts";
-import { parseProgram } from "../../ir/text-parse.ts";
-import { parseKernel } from "../../ir/text-parse-kernel.ts";
-import { printProgram } from "../../ir/text-print.ts";
-import { verifyProgram } from "../../ir/verify-program.ts";
+import { parseProgram } from "../../ir/text/parse.ts";
+import { parseKernel } from "../../ir/text/parse-kernel.ts";
+import { printProgram } from "../../ir/text/print.ts";
+import { verifyProgram } from "../../ir/verify/program.ts";
 import { anyProgram, anySample } from "./arbitrary-program.ts";
 import { program } from "./read.ts";
 

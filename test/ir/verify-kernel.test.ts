@@ -3,7 +3,7 @@ import { describe, expect, it } from "vitest";
 import type { ExprId } from "../../ir/expr.ts";
 import type { Kernel } from "../../ir/kernel.ts";
 import type { Target } from "../../ir/target.ts";
-import { sharedBytesOf, verifyKernel } from "../../ir/verify-kernel.ts";
+import { sharedBytesOf, verifyKernel } from "../../ir/verify/kernel.ts";
 import { gemv, KernelBuilder, sharedSum } from "./kernels.ts";
 
 const TARGET: Target = {

@@ -1,7 +1,7 @@
 /** The program verifier: one mistake at a time, and silence where nothing is certainly wrong. */
 import { describe, expect, it } from "vitest";
 import type { Program } from "../../ir/program.ts";
-import { verifyProgram } from "../../ir/verify-program.ts";
+import { verifyProgram } from "../../ir/verify/program.ts";
 import { program } from "./read.ts";
 
 const verify = (text: string): readonly string[] => verifyProgram(program(text));

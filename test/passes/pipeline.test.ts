@@ -7,7 +7,7 @@ import { ALGEBRA, SCHEDULING } from "../../compiler/pipelines.ts";
 import { choose } from "../../compiler/schedule/choose.ts";
 import type { ScheduleRequest } from "../../compiler/schedule/schedule.ts";
 import { Diagnostics, NO_SPAN } from "../../ir/diagnostics.ts";
-import { evalProgram } from "../../ir/eval-program.ts";
+import { evalProgram } from "../../ir/eval/program.ts";
 import type { Target } from "../../ir/target.ts";
 import { programOf, QUICKSTART, randomInputs, runKernels } from "./support.ts";
 

@@ -6,8 +6,8 @@ import { ALGEBRA, SCHEDULING } from "../../compiler/pipelines.ts";
 import { choose } from "../../compiler/schedule/choose.ts";
 import type { ScheduleRequest } from "../../compiler/schedule/schedule.ts";
 import { Diagnostics, NO_SPAN } from "../../ir/diagnostics.ts";
-import { evalProgram } from "../../ir/eval-program.ts";
-import { verifyProgram } from "../../ir/verify-program.ts";
+import { evalProgram } from "../../ir/eval/program.ts";
+import { verifyProgram } from "../../ir/verify/program.ts";
 import { programOf, randomInputs } from "./support.ts";
 
 const FORMATS = ["int4_g128", "u4_g128", "nf4", "i8_row", "i3_g64", "u8_g32", "i2_planes", "i4_tensor", "f16"] as const;

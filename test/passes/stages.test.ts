@@ -4,10 +4,10 @@ import { compile } from "../../compiler/driver.ts";
 import { Diagnostics } from "../../ir/diagnostics.ts";
 import type { Kernel } from "../../ir/kernel.ts";
 import type { Program } from "../../ir/program.ts";
-import { printKernel } from "../../ir/text-kernel.ts";
-import { parseProgram } from "../../ir/text-parse.ts";
-import { parseKernel } from "../../ir/text-parse-kernel.ts";
-import { printProgram } from "../../ir/text-print.ts";
+import { printKernel } from "../../ir/text/kernel.ts";
+import { parseProgram } from "../../ir/text/parse.ts";
+import { parseKernel } from "../../ir/text/parse-kernel.ts";
+import { printProgram } from "../../ir/text/print.ts";
 import { QUICKSTART } from "./support.ts";
 
 const isProgram = (stage: Program | readonly Kernel[]): stage is Program => !Array.isArray(stage);

@@ -4,7 +4,7 @@ import type { Backend } from "../../backends/syntax.ts";
 import { type Compiled, compile } from "../../compiler/driver.ts";
 import type { ScheduleRequest } from "../../compiler/schedule/schedule.ts";
 import { Diagnostics } from "../../ir/diagnostics.ts";
-import { evalProgram } from "../../ir/eval-program.ts";
+import { evalProgram } from "../../ir/eval/program.ts";
 import type { Kernel } from "../../ir/kernel.ts";
 import type { Tensor } from "../../ir/program.ts";
 import { fromWords, toWords } from "../../ir/storage.ts";

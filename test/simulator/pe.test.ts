@@ -3,7 +3,7 @@ import { describe, expect, it } from "vitest";
 import { tileMachine } from "../../compiler/passes/tile-machine.ts";
 import { DATAFLOWS, type OverlapSpec } from "../../hw-models/schema.ts";
 import { Diagnostics } from "../../ir/diagnostics.ts";
-import { evalProgram } from "../../ir/eval-program.ts";
+import { evalProgram } from "../../ir/eval/program.ts";
 import type { Ring } from "../../ir/program.ts";
 import { runProgram } from "../../simulator/engine.ts";
 import { idealMachine } from "../../simulator/evidence/ideal-machine.ts";

@@ -3,7 +3,7 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { tileMachine } from "../../compiler/passes/tile-machine.ts";
 import { Diagnostics } from "../../ir/diagnostics.ts";
-import { evalProgram } from "../../ir/eval-program.ts";
+import { evalProgram } from "../../ir/eval/program.ts";
 import { isFloat, rangeOf } from "../../ir/scalar.ts";
 import { runProgram } from "../../simulator/engine.ts";
 import { totalOf } from "../../simulator/states.ts";

@@ -3,13 +3,13 @@ import { describe, expect, it } from "vitest";
 import { tileMachine } from "../../compiler/passes/tile-machine.ts";
 import type { Dataflow } from "../../hw-models/schema.ts";
 import { Diagnostics } from "../../ir/diagnostics.ts";
-import { evalProgram } from "../../ir/eval-program.ts";
+import { evalProgram } from "../../ir/eval/program.ts";
 import type { Format } from "../../ir/format.ts";
 import type { Program } from "../../ir/program.ts";
 import { isFloat, rangeOf } from "../../ir/scalar.ts";
-import { parseProgram } from "../../ir/text-parse.ts";
-import { printProgram } from "../../ir/text-print.ts";
-import { verifyProgram } from "../../ir/verify-program.ts";
+import { parseProgram } from "../../ir/text/parse.ts";
+import { printProgram } from "../../ir/text/print.ts";
+import { verifyProgram } from "../../ir/verify/program.ts";
 import { groupedFormat, type MatmulShape, matmulProgram, plainFormat } from "../../simulator/workload/matmul.ts";
 import { type MachineChoice, machineWith } from "./machines.ts";
 
