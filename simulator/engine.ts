@@ -52,6 +52,8 @@ interface RingState {
   readonly ring: Ring;
   acquired: number;
   committed: number;
+  /** Instances that all consumers have given back. */
+  freed: number;
   readonly commitTimes: Float64Array;
   readonly consumers: readonly Consumer[];
 }
@@ -106,6 +108,7 @@ export function runProgram(program: Program, machine: AcceleratorModel, recorder
 class Engine {
   readonly #issue: Issue;
   readonly #lanes: Lanes;
+  readonly #recorder: Recorder;
   readonly #memory: ReturnType<typeof dram>;
   readonly #rings: ReadonlyMap<string, RingState>;
   readonly #actors: readonly Actor[];
@@ -128,6 +131,7 @@ class Engine {
     this.#issue = prepare(program);
     const names = lanesOf(machine);
     this.#lanes = makeLanes(names, recorder);
+    this.#recorder = recorder;
     const parts = partsOf(machine);
     this.#memory = dram(parts.dram);
     this.#latency = parts.dram.latencyCycles;
@@ -211,6 +215,8 @@ class Engine {
       const { unit } = actor.player;
       unit.play(action, actor.now, actor.lane);
       const { times } = unit;
+      const { rows, columns, time } = action;
+      if (action.macs > 0) this.#recorder.fold?.(times.next, time, rows, columns, !action.foldStart);
       actor.now = times.next;
       actor.operandsFree = times.operandsFree;
       actor.registersFree = times.registersFree;
@@ -311,6 +317,7 @@ class Engine {
         }
         state.acquired++;
         this.#awaited(actor, action, free, state.consumers[0]?.name ?? producer);
+        this.#recorder.instance?.(action.ring, actor.now, 1);
         return true;
       }
       case "wait": {
@@ -328,10 +335,19 @@ class Engine {
         const consumer = consumerOf(state, actor.name);
         const free = this.#issue.registerRings.has(action.ring) ? actor.registersFree : actor.operandsFree;
         consumer.releaseTimes[consumer.released++ % depth] = Math.max(actor.now, free);
+        this.#freed(state);
         this.#wake(producer);
         return true;
       }
     }
+  }
+
+  /** An instance is free once its last consumer has given it back. */
+  #freed(state: RingState): void {
+    const { consumers, ring } = state;
+    if (consumers.some((c) => c.released <= state.freed)) return;
+    const at = state.freed++ % ring.depth;
+    this.#recorder.instance?.(ring.id, Math.max(...consumers.map((c) => c.releaseTimes[at]!)), -1);
   }
 
   #wake(name: string): void {
@@ -403,7 +419,7 @@ function makeRing(ring: Ring): RingState {
     released: 0,
     releaseTimes: new Float64Array(ring.depth),
   }));
-  return { ring, acquired: 0, committed: 0, commitTimes: new Float64Array(ring.depth), consumers };
+  return { ring, acquired: 0, committed: 0, freed: 0, commitTimes: new Float64Array(ring.depth), consumers };
 }
 
 function consumerOf(state: RingState, name: string): Consumer {

@@ -6,6 +6,10 @@ import { IDLE, STATES, type StateTable, tableOf, totalOf } from "./states.ts";
 export interface Recorder {
   /** `op`: index of the op, -1 for none. `culprit`: lane of the unit to blame, -1 for none. */
   slice(lane: number, cycles: number, state: number, op: number, culprit: number): void;
+  /** A fold, or a part of one that goes on, has entered the array: `time` rows, the last before cycle `end`. */
+  fold?(end: number, time: number, rows: number, columns: number, goesOn: boolean): void;
+  /** A ring has taken (+1) or freed (-1) an instance of its tensors. */
+  instance?(ring: string, cycle: number, change: 1 | -1): void;
 }
 
 /** A run of cycles of a lane in one state. */

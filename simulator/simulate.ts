@@ -7,7 +7,8 @@ import type { Program } from "../ir/program.ts";
 import { addEnergy, type EnergyPJ, energyOf } from "./energy.ts";
 import { lanesOf, type Run, runProgram } from "./engine.ts";
 import { addTables, NO_CYCLES, type StateTable } from "./states.ts";
-import { type Trace, TraceBuilder } from "./trace.ts";
+import type { Trace } from "./trace.ts";
+import { TraceBuilder } from "./trace-builder.ts";
 import { codesOf } from "./units/bit-serial.ts";
 import {
   type Layer,
@@ -127,12 +128,13 @@ export function simulate(request: SimulateRequest, tile: Tiler, sink: Diagnostic
     const measured = reuse ?? measure(layer, formats[layer.operand], machine, tile, builder, sink);
     if (measured === undefined) return undefined;
     known.set(key, measured);
-    builder?.layer(layer.name, layer.kind, measured.segment, startCycle);
-    layers.push({ name: layer.name, kind: layer.kind, shape: layer.shape, startCycle, ...measured.figures });
+    const { name, kind, shape } = layer;
+    builder?.layer({ name, kind, shape, segment: measured.segment, startCycle });
+    layers.push({ name, kind, shape, startCycle, ...measured.figures });
     startCycle += measured.figures.cycles;
   }
   const { workload, phase, batch, context } = request;
-  const result: SimulateResult = {
+  const about = {
     workload: workload.name,
     hardware: machine.name,
     phase,
@@ -143,11 +145,10 @@ export function simulate(request: SimulateRequest, tile: Tiler, sink: Diagnostic
     keyValueBits: bitsPerValue(formats.keyValue, workload.headSize, context),
     weightFormat: formats.weight.name,
     keyValueFormat: formats.keyValue.name,
-    totals: sumFigures(layers, machine),
-    layers,
   };
-  const about = { workload: workload.name, hardware: machine.name, phase, clockMHz: machine.clockMHz };
-  return { report: { schema: SIMULATE_SCHEMA, results: [result] }, trace: builder?.done(about) };
+  const result: SimulateResult = { ...about, totals: sumFigures(layers, machine), layers };
+  const trace = builder?.done({ machine, result: about });
+  return { report: { schema: SIMULATE_SCHEMA, results: [result] }, trace };
 }
 
 /** Several runs as one report. */
@@ -197,10 +198,12 @@ function measure(
   const program = matmulProgram({ name: layer.name, ...layer.shape, activation: "f16", weight, output: "f16" });
   const tiled = tile(program, machine, partsOf(machine).array.dataflow, sink);
   if (tiled === undefined) return undefined;
-  const segment = builder?.segment(lanesOf(machine));
+  const segment = builder?.segment(machine, lanesOf(machine));
   const run = runProgram(tiled, machine, segment?.recorder);
-  if (segment !== undefined) builder?.endSegment(segment.id, run.cycles, run.ops);
-  return { figures: figuresOf(run, machine), segment: segment?.id ?? -1 };
+  const figures = figuresOf(run, machine);
+  const { cycles, ops } = run;
+  if (segment !== undefined) builder?.endSegment(segment.id, { cycles, ops, program: tiled, figures });
+  return { figures, segment: segment?.id ?? -1 };
 }
 
 /** Bit-serial PEs know the terms of some widths only; reports `simulate/format`. */

@@ -8,17 +8,22 @@
  * File: "BLTR", version (u32), length of the header (u32), header (JSON, padded with spaces so that the columns begin on
  * a multiple of 8), then for each segment its columns `cycles` (u32), `op` (u16, 0 for none, else index + 1), `state`
  * (u8, index in `states`), `culprit` (u8, 0 for none, else lane + 1), each padded to 8 bytes. Little-endian.
+ *
+ * Behind all of these, for each segment whose header has them: its folds, in columns `cycles` (u32, from the end of the
+ * fold before to the cycle after this one's last row entered), `time` (u32, rows that entered), `rows` and `columns`
+ * (u16, PEs in use); then for each counter its samples, `cycles` (u32, since the sample before) and `value` (f64, from
+ * there on). Readers that do not know them stop before.
  */
+
+import type { AcceleratorModel } from "../hw-models/schema.ts";
 import type { Diagnostics, Span } from "../ir/diagnostics.ts";
 import { internal } from "../ir/diagnostics.ts";
-import type { OpInfo } from "./issue.ts";
-import type { Recorder } from "./lanes.ts";
-import { STATES } from "./states.ts";
+import type { Figures, SimulateResult } from "./simulate.ts";
+import type { ProductShape } from "./workload/layers.ts";
 
 export const TRACE_VERSION = 1;
 const MAGIC = 0x52544c42; // "BLTR"
 const PREAMBLE_BYTES = 12;
-const MAX_CYCLES = 2 ** 32 - 1;
 
 export interface TraceOp {
   readonly name: string;
@@ -31,6 +36,26 @@ export interface SegmentHeader {
   readonly cycles: number;
   readonly counts: readonly number[];
   readonly ops: readonly TraceOp[];
+  /** What it took, as the report of a layer says it. */
+  readonly figures?: Figures;
+  /** The second operand's codes as the PEs take them; `group` is null where codes share nothing. */
+  readonly codes?: { readonly bits: number; readonly group: number | null };
+  readonly folds?: number;
+  /** Samples of each counter. */
+  readonly samples?: readonly number[];
+}
+
+/** A quantity over time: bytes that are allocated in a buffer. */
+export interface TraceCounter {
+  readonly name: string;
+  /** Null: unlimited. */
+  readonly capacityBytes: number | null;
+}
+
+/** What the trace is of: the machine, and all that a report says of a run besides figures. */
+export interface TraceRun {
+  readonly machine: AcceleratorModel;
+  readonly result: Omit<SimulateResult, "totals" | "layers">;
 }
 
 export interface TraceLayer {
@@ -38,6 +63,7 @@ export interface TraceLayer {
   readonly kind: string;
   readonly segment: number;
   readonly startCycle: number;
+  readonly shape?: ProductShape;
 }
 
 export interface TraceHeader {
@@ -51,6 +77,21 @@ export interface TraceHeader {
   readonly states: readonly string[];
   readonly segments: readonly SegmentHeader[];
   readonly layers: readonly TraceLayer[];
+  readonly counters?: readonly TraceCounter[];
+  readonly run?: TraceRun;
+}
+
+/** The folds of a segment in the order of time. */
+export interface FoldColumns {
+  readonly cycles: Uint32Array;
+  readonly time: Uint32Array;
+  readonly rows: Uint16Array;
+  readonly columns: Uint16Array;
+}
+
+export interface CounterColumns {
+  readonly cycles: Uint32Array;
+  readonly value: Float64Array;
 }
 
 export interface SegmentColumns {
@@ -58,6 +99,8 @@ export interface SegmentColumns {
   readonly op: Uint16Array;
   readonly state: Uint8Array;
   readonly culprit: Uint8Array;
+  readonly folds?: FoldColumns;
+  readonly counters?: readonly CounterColumns[];
 }
 
 export interface Trace {
@@ -73,92 +116,6 @@ export interface Slice {
   readonly state: string;
   readonly op: TraceOp | undefined;
   readonly culprit: string | undefined;
-}
-
-interface OpenLane {
-  readonly cycles: number[];
-  readonly op: number[];
-  readonly state: number[];
-  readonly culprit: number[];
-}
-
-interface OpenSegment {
-  readonly lanes: readonly OpenLane[];
-  header: SegmentHeader | undefined;
-}
-
-/** Collects a trace while layers are simulated. */
-export class TraceBuilder {
-  readonly #segments: OpenSegment[] = [];
-  readonly #layers: TraceLayer[] = [];
-  #lanes: readonly string[] = [];
-
-  /** Begins a segment; the recorder takes the states of its run. */
-  segment(lanes: readonly string[]): { readonly id: number; readonly recorder: Recorder } {
-    if (lanes.length > 254) internal(`${lanes.length} lanes do not fit a trace`);
-    this.#lanes = lanes;
-    const open = lanes.map((): OpenLane => ({ cycles: [], op: [], state: [], culprit: [] }));
-    this.#segments.push({ lanes: open, header: undefined });
-    return {
-      id: this.#segments.length - 1,
-      recorder: {
-        slice: (lane, cycles, state, op, culprit) => append(open[lane]!, cycles, state, op + 1, culprit + 1),
-      },
-    };
-  }
-
-  endSegment(id: number, cycles: number, ops: readonly OpInfo[]): void {
-    const segment = this.#segments[id] ?? internal(`no segment ${id}`);
-    segment.header = {
-      cycles,
-      counts: segment.lanes.map((l) => l.cycles.length),
-      ops: ops.map(({ name, unit, span }) => ({ name, unit, span })),
-    };
-  }
-
-  layer(name: string, kind: string, segment: number, startCycle: number): void {
-    this.#layers.push({ name, kind, segment, startCycle });
-  }
-
-  done(about: Pick<TraceHeader, "workload" | "hardware" | "phase" | "clockMHz">): Trace {
-    const columns = this.#segments.map(({ lanes }): SegmentColumns => {
-      const flat = (column: keyof OpenLane): number[] => lanes.flatMap((l) => l[column]);
-      return {
-        cycles: Uint32Array.from(flat("cycles")),
-        op: Uint16Array.from(flat("op")),
-        state: Uint8Array.from(flat("state")),
-        culprit: Uint8Array.from(flat("culprit")),
-      };
-    });
-    const headers = this.#segments.map((s) => s.header ?? internal("a segment was not ended"));
-    const header: TraceHeader = {
-      version: TRACE_VERSION,
-      ...about,
-      lanes: this.#lanes,
-      states: STATES,
-      segments: headers,
-      layers: this.#layers,
-    };
-    return { header, segments: columns };
-  }
-}
-
-/** Adds cycles to a lane; equal neighbours become one slice. */
-function append(lane: OpenLane, cycles: number, state: number, op: number, culprit: number): void {
-  const last = lane.cycles.length - 1;
-  const same = last >= 0 && lane.state[last] === state && lane.op[last] === op && lane.culprit[last] === culprit;
-  let left = cycles;
-  if (same) {
-    const room = Math.min(left, MAX_CYCLES - lane.cycles[last]!);
-    lane.cycles[last]! += room;
-    left -= room;
-  }
-  for (; left > 0; left -= Math.min(left, MAX_CYCLES)) {
-    lane.cycles.push(Math.min(left, MAX_CYCLES));
-    lane.op.push(op);
-    lane.state.push(state);
-    lane.culprit.push(culprit);
-  }
 }
 
 /** Slices of one lane in the order of time, over all layers. */
@@ -190,16 +147,29 @@ export function* layerSlices(trace: Trace, layer: number, lane: number): Generat
 
 const padded = (bytes: number): number => Math.ceil(bytes / 8) * 8;
 const COLUMNS = ["cycles", "op", "state", "culprit"] as const;
-const WIDTHS = { cycles: 4, op: 2, state: 1, culprit: 1 } as const;
+
+/** All columns of a file in their order; missing ones have no length. */
+function columnsOf(trace: Trace): readonly ArrayBufferView[] {
+  const main = trace.segments.flatMap((s) => COLUMNS.map((name) => s[name]));
+  const more = trace.segments.flatMap(({ folds, counters = [] }) => [
+    ...(folds === undefined ? [] : [folds.cycles, folds.time, folds.rows, folds.columns]),
+    ...counters.flatMap((c) => [c.cycles, c.value]),
+  ]);
+  return [...main, ...more];
+}
+
+/** JSON knows no infinity: a rate or capacity without a limit is written as hardware models write it. */
+const finite = (_: string, value: unknown): unknown => (value === Number.POSITIVE_INFINITY ? "unlimited" : value);
+
+const unlimited = (key: string, value: unknown): unknown =>
+  value === "unlimited" && /(Cycle|Bytes)$/.test(key) ? Number.POSITIVE_INFINITY : value;
 
 /** The bytes of a trace file. */
 export function encodeTrace(trace: Trace): Uint8Array {
-  const text = new TextEncoder().encode(JSON.stringify(trace.header));
+  const text = new TextEncoder().encode(JSON.stringify(trace.header, finite));
   const headerBytes = padded(PREAMBLE_BYTES + text.length) - PREAMBLE_BYTES;
-  const size = trace.segments.reduce(
-    (sum, s) => sum + COLUMNS.reduce((bytes, c) => bytes + padded(s[c].byteLength), 0),
-    PREAMBLE_BYTES + headerBytes,
-  );
+  const columns = columnsOf(trace);
+  const size = columns.reduce((sum, c) => sum + padded(c.byteLength), PREAMBLE_BYTES + headerBytes);
   const file = new Uint8Array(size);
   const view = new DataView(file.buffer);
   view.setUint32(0, MAGIC, true);
@@ -208,12 +178,9 @@ export function encodeTrace(trace: Trace): Uint8Array {
   file.fill(0x20, PREAMBLE_BYTES, PREAMBLE_BYTES + headerBytes);
   file.set(text, PREAMBLE_BYTES);
   let at = PREAMBLE_BYTES + headerBytes;
-  for (const segment of trace.segments) {
-    for (const name of COLUMNS) {
-      const column = segment[name];
-      file.set(new Uint8Array(column.buffer, column.byteOffset, column.byteLength), at);
-      at += padded(column.byteLength);
-    }
+  for (const column of columns) {
+    file.set(new Uint8Array(column.buffer, column.byteOffset, column.byteLength), at);
+    at += padded(column.byteLength);
   }
   return file;
 }
@@ -234,32 +201,48 @@ export function decodeTrace(bytes: Uint8Array, file: number, sink: Diagnostics):
   const header = parseHeader(new TextDecoder().decode(bytes.subarray(PREAMBLE_BYTES, headerEnd)));
   if (header === undefined) return refuse("its header is damaged");
   // Columns are viewed in place, which needs a buffer aligned as the file is.
-  const aligned = bytes.byteOffset % 8 === 0 ? bytes : bytes.slice();
+  const { buffer, byteOffset } = bytes.byteOffset % 8 === 0 ? bytes : bytes.slice();
   let at = headerEnd;
-  const segments: SegmentColumns[] = [];
-  for (const { counts } of header.segments) {
-    const slices = counts.reduce((sum, c) => sum + c, 0);
-    const offsets = COLUMNS.map((name) => {
-      const offset = at;
-      at += padded(slices * WIDTHS[name]);
-      return aligned.byteOffset + offset;
+  const take = (count: number, width: number): number => {
+    const offset = byteOffset + at;
+    at += padded(count * width);
+    return at <= bytes.length ? offset : Number.NaN;
+  };
+  const u32 = (count: number): Uint32Array => new Uint32Array(buffer, fits(take(count, 4)), count);
+  const u16 = (count: number): Uint16Array => new Uint16Array(buffer, fits(take(count, 2)), count);
+  const u8 = (count: number): Uint8Array => new Uint8Array(buffer, fits(take(count, 1)), count);
+  const f64 = (count: number): Float64Array => new Float64Array(buffer, fits(take(count, 8)), count);
+  try {
+    const main = header.segments.map(({ counts }) => {
+      const slices = counts.reduce((sum, c) => sum + c, 0);
+      return { cycles: u32(slices), op: u16(slices), state: u8(slices), culprit: u8(slices) };
     });
-    if (at > bytes.length) return refuse("its columns are cut off");
-    const [cycles, op, state, culprit] = offsets as [number, number, number, number];
-    const { buffer } = aligned;
-    segments.push({
-      cycles: new Uint32Array(buffer, cycles, slices),
-      op: new Uint16Array(buffer, op, slices),
-      state: new Uint8Array(buffer, state, slices),
-      culprit: new Uint8Array(buffer, culprit, slices),
+    const segments = main.map((columns, i): SegmentColumns => {
+      const { folds, samples } = header.segments[i]!;
+      return {
+        ...columns,
+        ...(folds === undefined
+          ? {}
+          : { folds: { cycles: u32(folds), time: u32(folds), rows: u16(folds), columns: u16(folds) } }),
+        ...(samples === undefined ? {} : { counters: samples.map((n) => ({ cycles: u32(n), value: f64(n) })) }),
+      };
     });
+    return { header, segments };
+  } catch (error) {
+    if (error instanceof RangeError) return refuse("its columns are cut off");
+    throw error;
   }
-  return { header, segments };
+}
+
+/** The offset of a column that lies within the file. */
+function fits(offset: number): number {
+  if (Number.isNaN(offset)) throw new RangeError("cut off");
+  return offset;
 }
 
 function parseHeader(text: string): TraceHeader | undefined {
   try {
-    const header = JSON.parse(text) as Partial<TraceHeader>;
+    const header = JSON.parse(text, unlimited) as Partial<TraceHeader>;
     const whole = [header.lanes, header.states, header.segments, header.layers].every(Array.isArray);
     return whole ? (header as TraceHeader) : undefined;
   } catch {

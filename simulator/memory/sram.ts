@@ -10,7 +10,8 @@ export interface Access {
   readonly writeBytes: number;
 }
 
-const bytesOf = (tensor: Tensor): number =>
+/** Bytes of one instance of a tensor. */
+export const bytesOf = (tensor: Tensor): number =>
   Math.ceil((tensor.shape.reduce((p, e) => p * e, 1) * bitsOf(tensor.type)) / 8);
 
 /** Bytes that a program keeps in a buffer: every instance of every ring. */

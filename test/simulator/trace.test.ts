@@ -12,7 +12,7 @@ import {
   slicesOf,
   type Transformer,
 } from "../../simulator/index.ts";
-import { addTables, NO_CYCLES, type StateTable } from "../../simulator/states.ts";
+import { addTables, busy, NO_CYCLES, type StateTable } from "../../simulator/states.ts";
 import { machineWith } from "./machines.ts";
 
 const workload: Transformer = {
@@ -102,6 +102,54 @@ describe("trace", () => {
     expect(apart.header.segments.length).toBe(apart.header.layers.length);
     for (const lane of trace.header.lanes.keys())
       expect([...slicesOf(apart, lane)]).toEqual([...slicesOf(trace, lane)]);
+  });
+
+  it("has the folds that make the sums: as many multiply–accumulates, each ending where the array takes its last row", () => {
+    const pe = trace.header.lanes.indexOf("pe");
+    const contracting = busy("contract");
+    trace.header.segments.forEach((segment, id) => {
+      const { folds, cycles, state } = trace.segments[id]!;
+      let macs = 0;
+      folds!.time.forEach((time, i) => {
+        macs += time * folds!.rows[i]! * folds!.columns[i]!;
+      });
+      expect(macs).toBe(segment.figures!.macs);
+      const first = segment.counts.slice(0, pe).reduce((sum, n) => sum + n, 0);
+      const works: boolean[] = [];
+      for (let i = first; i < first + segment.counts[pe]!; i++)
+        for (let c = 0; c < cycles[i]!; c++) works.push(state[i] === contracting);
+      let end = 0;
+      folds!.cycles.forEach((length, i) => {
+        const streaming = works.slice(end, end + length).filter(Boolean).length;
+        end += length;
+        expect(streaming).toBe(folds!.time[i]);
+        expect(works[end - 1]).toBe(true);
+      });
+    });
+  });
+
+  it("knows how much of each buffer is allocated: within its capacity, never negative, nothing left over at the end", () => {
+    trace.header.segments.forEach((segment, id) => {
+      trace.segments[id]!.counters!.forEach(({ cycles, value }, i) => {
+        const { capacityBytes } = trace.header.counters![i]!;
+        expect(cycles.reduce((sum, c) => sum + c, 0)).toBeLessThanOrEqual(segment.cycles);
+        expect(Math.min(...value)).toBeGreaterThanOrEqual(0);
+        expect(Math.max(...value)).toBeGreaterThan(0);
+        expect(Math.max(...value)).toBeLessThanOrEqual(capacityBytes ?? Number.POSITIVE_INFINITY);
+        expect(value.at(-1)).toBe(0);
+      });
+    });
+  });
+
+  it("carries the figures of the report: layer for layer, with the machine", () => {
+    const { result, machine } = trace.header.run!;
+    expect({ ...result, totals, layers }).toEqual(simulation.report.results[0]);
+    expect(machine).toEqual(hardware);
+    for (const [i, layer] of trace.header.layers.entries()) {
+      const { name, kind, shape, startCycle } = layer;
+      const figures = trace.header.segments[layer.segment]!.figures!;
+      expect({ name, kind, shape, startCycle, ...figures }).toEqual(layers[i]);
+    }
   });
 
   it("reads back as it was written, also from an odd place in a buffer", () => {
