@@ -47,6 +47,8 @@ export interface SramSpec {
   readonly capacityBytes: number;
   readonly readEnergyPJPerByte: number;
   readonly writeEnergyPJPerByte: number;
+  /** Of the whole buffer; absent where nobody says. */
+  readonly areaUm2?: number | undefined;
 }
 
 /** A channel between the off-chip memory and the buffers. */
@@ -70,6 +72,8 @@ export interface FeederSpec {
   /** Decoded rows of a streaming operand that wait between decoder and array, in each of two halves. */
   readonly fifoRows: number;
   readonly decodeEnergyPJPerCode: number;
+  /** Of all its decoders; absent where nobody says. */
+  readonly areaUm2?: number | undefined;
 }
 
 /**
@@ -114,6 +118,8 @@ export interface SystolicSpec extends ArrayShape {
   readonly overlap: OverlapSpec;
   /** Of a PE in a cycle in which it works: one multiplication and addition, or one term of each lane. */
   readonly macEnergyPJ: number;
+  /** Of one PE with its registers; absent where nobody says. */
+  readonly peAreaUm2?: number | undefined;
   /** The same PEs in another shape while single tokens are decoded; absent: one shape. */
   readonly decodeShape?: ArrayShape | undefined;
   /** Absent: a PE multiplies and adds once a cycle, whatever the bits. */
@@ -126,9 +132,19 @@ export interface VectorSpec {
   readonly name: string;
   readonly elementsPerCycle: number;
   readonly energyPJPerElement: number;
+  /** Of the whole unit; absent where nobody says. */
+  readonly areaUm2?: number | undefined;
 }
 
 export type UnitSpec = DramSpec | SramSpec | DmaSpec | FeederSpec | SystolicSpec | VectorSpec;
+
+/** How far a number may be off: it lies between so many times and so many times what the field says. */
+export interface Interval {
+  readonly lowFactor: number;
+  readonly highFactor: number;
+  readonly cite: string;
+  readonly assumed: boolean;
+}
 
 /** Where a number comes from. `field` is a path with unit names (`units.pe.rows`); a part may be `*`. */
 export interface SourceNote {
@@ -136,6 +152,8 @@ export interface SourceNote {
   readonly cite: string;
   /** True where nobody published it: `cite` is then the reason for the choice. */
   readonly assumed: boolean;
+  /** Of energies; absent: what `energy-table.ts` assumes. */
+  readonly interval?: Interval | undefined;
 }
 
 export interface AcceleratorModel {
@@ -177,7 +195,19 @@ export interface GpuModel {
 
 export type HardwareModel = AcceleratorModel | GpuModel;
 
-const note = object<SourceNote>({ field: required(text), cite: required(text), assumed: optional(flag, false) });
+const interval = object<Interval>({
+  lowFactor: required(number({ min: 0, max: 1 })),
+  highFactor: required(number({ min: 1 })),
+  cite: required(text),
+  assumed: optional(flag, false),
+});
+const note = object<SourceNote>({
+  field: required(text),
+  cite: required(text),
+  assumed: optional(flag, false),
+  interval: optional<Interval | undefined>(interval, undefined),
+});
+const area = optional<number | undefined>(amount, undefined);
 const rate = orUnlimited(positive);
 const operands = ["weight", "activation", "result"] as const;
 
@@ -197,6 +227,7 @@ const unit = variant<UnitSpec>({
     capacityBytes: required(orUnlimited(count)),
     readEnergyPJPerByte: required(amount),
     writeEnergyPJPerByte: required(amount),
+    areaUm2: area,
   }),
   dma: object<DmaSpec>({
     kind: required(oneOf(["dma"])),
@@ -212,6 +243,7 @@ const unit = variant<UnitSpec>({
     codesPerCycle: required(rate),
     fifoRows: required(count),
     decodeEnergyPJPerCode: required(amount),
+    areaUm2: area,
   }),
   systolic: object<SystolicSpec>({
     kind: required(oneOf(["systolic"])),
@@ -228,6 +260,7 @@ const unit = variant<UnitSpec>({
       }),
     ),
     macEnergyPJ: required(amount),
+    peAreaUm2: area,
     decodeShape: optional<ArrayShape | undefined>(
       object<ArrayShape>({ rows: required(count), columns: required(count) }),
       undefined,
@@ -251,6 +284,7 @@ const unit = variant<UnitSpec>({
     name: required(name),
     elementsPerCycle: required(rate),
     energyPJPerElement: required(amount),
+    areaUm2: area,
   }),
 });
 
@@ -366,7 +400,7 @@ export function numericFields(found: HardwareModel): readonly string[] {
       return Object.entries(value).flatMap(([key, item]) => walk(item, [...path, key]));
     return [];
   };
-  return walk(found, []);
+  return walk({ ...found, sources: [] }, []);
 }
 
 function nameOf(item: unknown): string | undefined {

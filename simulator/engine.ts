@@ -3,6 +3,7 @@ import { cyclesPerMac, partsOf } from "../hw-models/derive.ts";
 import type { AcceleratorModel } from "../hw-models/schema.ts";
 import { internal } from "../ir/diagnostics.ts";
 import type { Program, Ring } from "../ir/program.ts";
+import type { Stall } from "./exposure.ts";
 import { type Action, type Issue, type OpInfo, prepare, type SignalAction, type Work } from "./issue.ts";
 import { type Lanes, makeLanes, NULL_RECORDER, type Piece, type Recorder } from "./lanes.ts";
 import { dram } from "./memory/dram.ts";
@@ -36,6 +37,7 @@ export interface Actions {
 export interface Run {
   readonly cycles: number;
   readonly units: Readonly<Record<string, StateTable>>;
+  readonly stalls: readonly Stall[];
   readonly actions: Actions;
   readonly ops: readonly OpInfo[];
   /** Lane names in the recorder's numbering. */
@@ -130,9 +132,9 @@ class Engine {
   constructor(program: Program, machine: AcceleratorModel, recorder: Recorder) {
     this.#issue = prepare(program);
     const names = lanesOf(machine);
-    this.#lanes = makeLanes(names, recorder);
     this.#recorder = recorder;
     const parts = partsOf(machine);
+    this.#lanes = makeLanes(names, recorder, names.indexOf(parts.array.name));
     this.#memory = dram(parts.dram);
     this.#latency = parts.dram.latencyCycles;
     this.#dramName = parts.dram.name;
@@ -187,7 +189,7 @@ class Engine {
     const cycles = Math.max(...this.#actors.map((a) => Math.max(a.now, a.visible)));
     const actions = this.#actions();
     this.#checkBytes(actions);
-    return { cycles, units: this.#lanes.close(cycles), actions, ops: this.#issue.ops, lanes: this.#lanes.names };
+    return { cycles, ...this.#lanes.close(cycles), actions, ops: this.#issue.ops, lanes: this.#lanes.names };
   }
 
   /** Lets a role go on until it waits for a signal or for the memory, or ends. */

@@ -1,11 +1,23 @@
 /** Simulates a network on a machine: every product of a pass, one after the other, and their sum. */
+
 import { cyclesPerMac, partsOf, peakMacsPerCycle, secondsOf } from "../hw-models/derive.ts";
+import { type Area, areaOf, type EnergyAction, energyTable } from "../hw-models/energy-table.ts";
 import type { AcceleratorModel, Dataflow, SystolicSpec } from "../hw-models/schema.ts";
 import { type Diagnostics, NO_SPAN } from "../ir/diagnostics.ts";
 import { bitsPerValue, type Format } from "../ir/format.ts";
 import type { Program } from "../ir/program.ts";
-import { addEnergy, type EnergyPJ, energyOf } from "./energy.ts";
+import { type Comparison, compareRuns } from "./comparison.ts";
+import {
+  type ActionCounts,
+  addCounts,
+  countsOf,
+  type EnergyPJ,
+  type EnergyRangePJ,
+  energyOf,
+  energyRangeOf,
+} from "./energy.ts";
 import { lanesOf, type Run, runProgram } from "./engine.ts";
+import { addStalls, type Stall } from "./exposure.ts";
 import { addTables, NO_CYCLES, type StateTable } from "./states.ts";
 import type { Trace } from "./trace.ts";
 import { TraceBuilder } from "./trace-builder.ts";
@@ -59,7 +71,11 @@ export interface Bytes {
 export interface Figures {
   readonly cycles: number;
   readonly timeSeconds: number;
+  /** Nominal: `actions` times the machine's table. */
   readonly energyPJ: EnergyPJ;
+  readonly energyRangePJ: EnergyRangePJ;
+  /** By component: how often it did what. */
+  readonly actions: ActionCounts;
   readonly macs: number;
   /** By memory. */
   readonly bytes: Readonly<Record<string, Bytes>>;
@@ -67,6 +83,8 @@ export interface Figures {
   readonly utilisation: number;
   /** By unit: cycles by state; they sum to `cycles`. */
   readonly units: Readonly<Record<string, StateTable>>;
+  /** By unit, cause and culprit, and how much of it cost time; for each unit and cause they sum to `units`. */
+  readonly stalls: readonly Stall[];
 }
 
 export interface LayerResult extends Figures {
@@ -79,6 +97,8 @@ export interface LayerResult extends Figures {
 export interface SimulateResult {
   readonly workload: string;
   readonly hardware: string;
+  /** The machine and its formats, in words that tell it from the others of a report. */
+  readonly configuration: string;
   readonly phase: Phase;
   readonly batch: number;
   readonly context: number;
@@ -88,6 +108,9 @@ export interface SimulateResult {
   readonly keyValueBits: number;
   readonly weightFormat: string;
   readonly keyValueFormat: string;
+  /** What each action costs, as minimum, nominal and maximum, with the source of each. */
+  readonly energyTable: readonly EnergyAction[];
+  readonly area: Area;
   readonly totals: Figures;
   readonly layers: readonly LayerResult[];
 }
@@ -96,6 +119,8 @@ export interface SimulateResult {
 export interface SimulateReport {
   readonly schema: typeof SIMULATE_SCHEMA;
   readonly results: readonly SimulateResult[];
+  /** Against the first configuration; absent where there is only one. */
+  readonly comparison?: Comparison | undefined;
 }
 
 export interface Simulation {
@@ -137,6 +162,7 @@ export function simulate(request: SimulateRequest, tile: Tiler, sink: Diagnostic
   const about = {
     workload: workload.name,
     hardware: machine.name,
+    configuration: `${machine.name} ${formats.weight.name}`,
     phase,
     batch,
     context,
@@ -145,15 +171,19 @@ export function simulate(request: SimulateRequest, tile: Tiler, sink: Diagnostic
     keyValueBits: bitsPerValue(formats.keyValue, workload.headSize, context),
     weightFormat: formats.weight.name,
     keyValueFormat: formats.keyValue.name,
+    energyTable: energyTable(machine),
+    area: areaOf(machine),
   };
   const result: SimulateResult = { ...about, totals: sumFigures(layers, machine), layers };
   const trace = builder?.done({ machine, result: about });
   return { report: { schema: SIMULATE_SCHEMA, results: [result] }, trace };
 }
 
-/** Several runs as one report. */
+/** Several runs as one report, compared with the first. */
 export function mergeReports(reports: readonly SimulateReport[]): SimulateReport {
-  return { schema: SIMULATE_SCHEMA, results: reports.flatMap((r) => r.results) };
+  const results = reports.flatMap((r) => r.results);
+  const comparison = compareRuns(results);
+  return { schema: SIMULATE_SCHEMA, results, ...(comparison === undefined ? {} : { comparison }) };
 }
 
 function checkRequest(request: SimulateRequest, sink: Diagnostics): boolean {
@@ -225,40 +255,48 @@ export function figuresOf(run: Run, machine: AcceleratorModel): Figures {
   const bytes: Record<string, Bytes> = {};
   for (const [name, access] of Object.entries(run.actions.memory))
     bytes[name] = { read: access.readBytes, write: access.writeBytes };
+  const table = energyTable(machine);
+  const actions = countsOf(machine, run.actions);
   return {
     cycles: run.cycles,
     timeSeconds: secondsOf(machine, run.cycles),
-    energyPJ: energyOf(machine, run.actions),
+    energyPJ: energyOf(table, actions),
+    energyRangePJ: energyRangeOf(table, actions),
+    actions,
     macs: run.actions.macs,
     bytes,
     utilisation: run.cycles === 0 ? 0 : run.actions.macs / (run.cycles * peakMacsPerCycle(machine)),
     units: run.units,
+    stalls: run.stalls,
   };
 }
 
 /** The sum of what ran one after the other. */
 export function sumFigures(parts: readonly Figures[], machine: AcceleratorModel): Figures {
   const bytes: Record<string, Bytes> = {};
-  let energyPJ: EnergyPJ = { total: 0 };
   let cycles = 0;
   let macs = 0;
   for (const part of parts) {
     cycles += part.cycles;
     macs += part.macs;
-    energyPJ = addEnergy(energyPJ, part.energyPJ);
     for (const [name, b] of Object.entries(part.bytes)) {
       const sum = bytes[name] ?? { read: 0, write: 0 };
       bytes[name] = { read: sum.read + b.read, write: sum.write + b.write };
     }
   }
+  const table = energyTable(machine);
+  const actions = addCounts(parts.map((p) => p.actions));
   return {
     cycles,
     timeSeconds: secondsOf(machine, cycles),
-    energyPJ,
+    energyPJ: energyOf(table, actions),
+    energyRangePJ: energyRangeOf(table, actions),
+    actions,
     macs,
     bytes,
     utilisation: cycles === 0 ? 0 : macs / (cycles * peakMacsPerCycle(machine)),
     units: sumUnits(parts),
+    stalls: addStalls(parts.map((p) => p.stalls)),
   };
 }
 

@@ -39,6 +39,8 @@ export const STATES: readonly StateName[] = [
 export const IDLE = 0;
 export const busy = (kind: BusyKind): number => 1 + BUSY_KINDS.indexOf(kind);
 export const stalled = (cause: StallCause): number => 1 + BUSY_KINDS.length + STALL_CAUSES.indexOf(cause);
+/** The place of a state's cause in STALL_CAUSES; negative where the unit does not stall. */
+export const causeOf = (state: number): number => state - 1 - BUSY_KINDS.length;
 
 /** Cycles of one unit by state: the sum of all is the length of the run. */
 export interface StateTable {
