@@ -1,6 +1,6 @@
-/** `node scripts/build-web.mjs`: the trace viewer as one file that needs no network, dist/web/index.html. */
+/** `node scripts/build-web.mjs`: the trace viewer and the playground, each one file that needs no network, in dist/web. */
 import { createHash } from "node:crypto";
-import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { gzipSync } from "node:zlib";
@@ -28,54 +28,91 @@ function policy(script, style) {
   ].join("; ");
 }
 
-/** The page's text. */
-export async function webPage() {
+/**
+ * A script of ours for a browser, minified.
+ * @param {string} entry @param {Record<string, string>} define
+ */
+async function bundle(entry, define) {
   // Loaded here, because a fresh clone has no packages when the build begins.
-  const { build, transform } = await import("esbuild");
-  /** @param {string} entry @param {Record<string, string>} define */
-  const bundle = async (entry, define) => {
-    const result = await build({
-      entryPoints: [join(ROOT, entry)],
-      bundle: true,
-      minify: true,
-      write: false,
-      format: "iife",
-      platform: "browser",
-      target: "es2022",
-      charset: "utf8",
-      define,
-      logLevel: "warning",
-    });
-    return result.outputFiles[0]?.text.trim() ?? "";
-  };
-  const worker = await bundle("web/load/worker.ts", {});
-  const bundled = await bundle("web/main.ts", { BITLOOM_WORKER: JSON.stringify(worker) });
+  const { build } = await import("esbuild");
+  const result = await build({
+    entryPoints: [join(ROOT, entry)],
+    bundle: true,
+    minify: true,
+    write: false,
+    format: "iife",
+    platform: "browser",
+    target: "es2022",
+    charset: "utf8",
+    define,
+    logLevel: "warning",
+  });
+  return result.outputFiles[0]?.text.trim() ?? "";
+}
+
+/**
+ * A page from its frame, its script and its style sheets.
+ * @param {string} frame @param {string} bundled @param {readonly string[]} sheets
+ */
+async function pageOf(frame, bundled, sheets) {
+  const { transform } = await import("esbuild");
   // An HTML parser ends a script at its closing tag wherever it stands; `<!--` would change how it reads on.
   const script = bundled.replace(/<\/(script)/gi, "<\\/$1").replaceAll("<!--", "<\\!--");
-  const css = readFileSync(join(ROOT, "web/style.css"), "utf8");
+  const css = sheets.map((sheet) => readFileSync(join(ROOT, sheet), "utf8")).join("\n");
   const style = (await transform(css, { loader: "css", minify: true })).code.trim();
-  const template = readFileSync(join(ROOT, "web/index.html"), "utf8");
+  const template = readFileSync(join(ROOT, frame), "utf8");
   return template
     .replace("%CSP%", () => policy(script, style))
     .replace("/*STYLE*/", () => style)
     .replace("/*SCRIPT*/", () => script);
 }
 
+/** The viewer's text. */
+export async function webPage() {
+  const worker = await bundle("web/load/worker.ts", {});
+  const bundled = await bundle("web/main.ts", { BITLOOM_WORKER: JSON.stringify(worker) });
+  return pageOf("web/index.html", bundled, ["web/style.css"]);
+}
+
+/** What lies under examples/, for the gallery: the quickstart first, then by path. The first comment is the title. */
+export function examples() {
+  const folder = join(ROOT, "examples");
+  const first = (/** @type {string} */ name) => (name === "quickstart.loom" ? 0 : name.includes("/") ? 2 : 1);
+  return readdirSync(folder, { recursive: true, encoding: "utf8" })
+    .filter((name) => name.endsWith(".loom"))
+    .map((name) => name.replaceAll("\\", "/"))
+    .sort((a, b) => first(a) - first(b) || (a < b ? -1 : 1))
+    .map((name) => {
+      const text = readFileSync(join(folder, name), "utf8");
+      const comment = [];
+      for (const line of text.split("\n")) {
+        if (!line.startsWith("//")) break;
+        comment.push(line.replace(/^\/\/ ?/, ""));
+      }
+      return { name, about: comment.join(" "), text };
+    });
+}
+
+/** The playground's text. */
+export async function playgroundPage() {
+  const bundled = await bundle("web/playground/main.ts", { BITLOOM_EXAMPLES: JSON.stringify(examples()) });
+  return pageOf("web/playground/index.html", bundled, ["web/style.css", "web/playground/playground.css"]);
+}
+
 /**
- * Writes index.html into `folder`.
+ * Writes the viewer, index.html, and the playground, playground.html, into `folder`; their texts by name.
  * @param {string} folder
  */
 export async function bundleWeb(folder) {
-  const page = await webPage();
+  const pages = { "index.html": await webPage(), "playground.html": await playgroundPage() };
   mkdirSync(folder, { recursive: true });
-  writeFileSync(join(folder, "index.html"), page);
-  return page;
+  for (const [name, page] of Object.entries(pages)) writeFileSync(join(folder, name), page);
+  return pages;
 }
 
 if (import.meta.url === pathToFileURL(process.argv[1] ?? "").href) {
-  const page = await bundleWeb(join(ROOT, "dist/web"));
+  const pages = await bundleWeb(join(ROOT, "dist/web"));
   const kB = (/** @type {number} */ bytes) => `${(bytes / 1000).toFixed(1)} kB`;
-  console.log(
-    `dist/web/index.html: ${kB(Buffer.byteLength(page))}, ${kB(gzipSync(page, { level: 9 }).length)} gzipped`,
-  );
+  for (const [name, page] of Object.entries(pages))
+    console.log(`dist/web/${name}: ${kB(Buffer.byteLength(page))}, ${kB(gzipSync(page, { level: 9 }).length)} gzipped`);
 }

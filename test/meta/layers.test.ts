@@ -21,6 +21,7 @@ const PACKAGES: readonly (readonly [room: RegExp, names: RegExp])[] = [
   [/^compiler\//, /^chevrotain$/],
   [/^backends\/hosts\/node-/, /^webgpu$/],
   [/^web\//, /^d3(-\w+)?$/],
+  [/^web\/playground\//, /^@(codemirror|lezer)\//],
 ];
 
 const topFolder = (path: string): string => (path.includes("/") ? path.slice(0, path.indexOf("/")) : "");
