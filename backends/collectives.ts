@@ -1,5 +1,5 @@
 /** Kernel → Kernel: exchanges, barriers and fragments that a target has no text for, as memory accesses and barriers. */
-import { internal, type Span } from "../ir/diagnostics.ts";
+import { internal } from "../ir/diagnostics.ts";
 import { ExprBuilder, type ExprId } from "../ir/expr.ts";
 import type { Buffer, Collective, Kernel, Scope, Stmt } from "../ir/kernel.ts";
 import { mutableNames } from "../ir/kernel-walk.ts";
@@ -12,7 +12,7 @@ import type { Backend } from "./syntax.ts";
 
 type Exchange = Collective & { readonly family: "exchange" };
 type Fragment = Collective & { readonly family: "fragment" };
-type Bare = Stmt extends infer S ? (S extends Stmt ? Omit<S, "span"> : never) : never;
+type Bare = Stmt extends infer S ? (S extends Stmt ? Omit<S, "span" | "declared"> : never) : never;
 
 /** Most values that one lane adds up between two barriers: 64 lanes then take two rounds. */
 const FAN_IN = 8;
@@ -62,14 +62,19 @@ function rewrite(r: Rewriter, stmt: Stmt): readonly Stmt[] {
     case "if":
       return [{ ...stmt, then: rewriteAll(r, stmt.then), else: rewriteAll(r, stmt.else) }];
     case "collective":
-      return withSpan(collective(r, stmt.scope, stmt.what), stmt.span);
+      return withOrigin(collective(r, stmt.scope, stmt.what), stmt);
     default:
       return [stmt];
   }
 }
 
-function withSpan(stmts: readonly Bare[], span: Span | undefined): readonly Stmt[] {
-  return stmts.map((s) => (span === undefined ? s : { ...s, span }) as Stmt);
+/** Everything that replaces a statement stems from where the statement stems from. */
+function withOrigin(stmts: readonly Bare[], { span, declared }: Pick<Stmt, "span" | "declared">): readonly Stmt[] {
+  const origin = { ...(span === undefined ? {} : { span }), ...(declared === undefined ? {} : { declared }) };
+  return stmts.map((s) => {
+    const inner = s.kind === "if" ? { then: withOrigin(s.then, origin), else: withOrigin(s.else, origin) } : {};
+    return { ...s, ...inner, ...origin } as Stmt;
+  });
 }
 
 function collective(r: Rewriter, scope: Scope, what: Collective): readonly Bare[] {
@@ -242,7 +247,7 @@ function reduce(r: Rewriter, value: ExprId, op: "add" | "max" | "or", to: string
     );
     const round = [...parts.map((p) => p.read), writeAt(buffer, thread, sum)];
     const cond = build.op("lt", thread, build.constant(next));
-    out.push({ kind: "if", cond, uniform: "none", then: withSpan(round, undefined), else: [] }, BARRIER);
+    out.push({ kind: "if", cond, uniform: "none", then: withOrigin(round, {}), else: [] }, BARRIER);
     left = next;
   }
   const parts = Array.from({ length: left }, (_, j) => readAt(r, buffer, build.constant(j)));

@@ -52,7 +52,7 @@ function printAll(p: Printer, body: readonly Stmt[]): void {
 }
 
 function printStmt(p: Printer, stmt: Stmt): void {
-  const span = spanOf(p, stmt);
+  const origins = originsOf(p, stmt);
   switch (stmt.kind) {
     case "let":
     case "var": {
@@ -61,41 +61,42 @@ function printStmt(p: Printer, stmt: Stmt): void {
       const name = declare(p, stmt.name);
       if (stmt.kind === "var") p.mutable.add(stmt.name);
       const d = { name, type, value };
-      p.out.line(stmt.kind === "let" ? p.syntax.declareLet(d) : p.syntax.declareVar(d), span);
+      p.out.line(stmt.kind === "let" ? p.syntax.declareLet(d) : p.syntax.declareVar(d), origins);
       break;
     }
     case "assign":
-      p.out.line(assignment(p, stmt.name, stmt.value), span);
+      p.out.line(assignment(p, stmt.name, stmt.value), origins);
       break;
     case "read":
-      printRead(p, stmt, span);
+      printRead(p, stmt, origins);
       break;
     case "write":
-      guarded(p, stmt.when, span, () => printWrite(p, stmt.at, stmt.values, span));
+      guarded(p, stmt.when, origins, () => printWrite(p, stmt.at, stmt.values, origins));
       break;
     case "atomicAdd":
-      guarded(p, stmt.when, span, () => {
+      guarded(p, stmt.when, origins, () => {
         const buffer = bufferOf(p, stmt.at);
         stmt.values.forEach((value, i) => {
-          p.out.line(p.syntax.atomicAdd(element(p, stmt.at, i), expr(p, value), buffer), span);
+          p.out.line(p.syntax.atomicAdd(element(p, stmt.at, i), expr(p, value), buffer), origins);
         });
       });
       break;
     case "for":
-      printFor(p, stmt, span);
+      printFor(p, stmt, origins);
       break;
     case "if":
-      printIf(p, stmt, span);
+      printIf(p, stmt, origins);
       break;
     case "collective":
-      for (const line of collectiveLines(p, stmt.scope, stmt.what)) p.out.line(line, span);
+      for (const line of collectiveLines(p, stmt.scope, stmt.what)) p.out.line(line, origins);
       break;
   }
 }
 
-/** A statement without a position of its own takes that of the value it computes. */
-function spanOf(p: Printer, stmt: Stmt): Span | undefined {
-  if (stmt.span !== undefined) return stmt.span;
+/** Where a statement stems from; one without a position of its own takes that of the value it computes. */
+function originsOf(p: Printer, stmt: Stmt): readonly Span[] {
+  const declared = stmt.declared === undefined ? [] : [stmt.declared];
+  if (stmt.span !== undefined) return [stmt.span, ...declared];
   const root =
     stmt.kind === "let" || stmt.kind === "var" || stmt.kind === "assign"
       ? stmt.value
@@ -105,7 +106,7 @@ function spanOf(p: Printer, stmt: Stmt): Span | undefined {
           ? stmt.values[0]
           : undefined;
   const span = root === undefined ? undefined : p.kernel.exprs.spans[root];
-  return span === undefined || span.file === NO_SPAN.file ? undefined : span;
+  return span === undefined || span.file === NO_SPAN.file ? declared : [span, ...declared];
 }
 
 function expr(p: Printer, id: ExprId, level: Level = LEVEL.any): string {
@@ -132,32 +133,32 @@ function assignment(p: Printer, name: string, value: ExprId): string {
   return `${target} = ${expr(p, value)};`;
 }
 
-function guarded(p: Printer, when: ExprId | undefined, span: Span | undefined, body: () => void): void {
+function guarded(p: Printer, when: ExprId | undefined, origins: readonly Span[], body: () => void): void {
   if (when === undefined) {
     body();
     return;
   }
-  p.out.line(`if (${expr(p, when)}) {`, span);
+  p.out.line(`if (${expr(p, when)}) {`, origins);
   p.out.indent(body);
-  p.out.line("}", span);
+  p.out.line("}", origins);
 }
 
-function printFor(p: Printer, stmt: Stmt & { readonly kind: "for" }, span: Span | undefined): void {
+function printFor(p: Printer, stmt: Stmt & { readonly kind: "for" }, origins: readonly Span[]): void {
   const [from, to] = [expr(p, stmt.from), expr(p, stmt.to, LEVEL.shift)];
   const name = declare(p, stmt.name);
-  for (const line of p.syntax.loop(name, from, to, stmt.step, stmt.unroll)) p.out.line(line, span);
+  for (const line of p.syntax.loop(name, from, to, stmt.step, stmt.unroll)) p.out.line(line, origins);
   p.out.indent(() => printAll(p, stmt.body));
-  p.out.line("}", span);
+  p.out.line("}", origins);
 }
 
-function printIf(p: Printer, stmt: Stmt & { readonly kind: "if" }, span: Span | undefined): void {
-  p.out.line(`if (${expr(p, stmt.cond)}) {`, span);
+function printIf(p: Printer, stmt: Stmt & { readonly kind: "if" }, origins: readonly Span[]): void {
+  p.out.line(`if (${expr(p, stmt.cond)}) {`, origins);
   p.out.indent(() => printAll(p, stmt.then));
   if (stmt.else.length > 0) {
-    p.out.line("} else {", span);
+    p.out.line("} else {", origins);
     p.out.indent(() => printAll(p, stmt.else));
   }
-  p.out.line("}", span);
+  p.out.line("}", origins);
 }
 
 // Memory ---------------------------------------------------------------------------------------------------------
@@ -212,7 +213,7 @@ function pointerText(p: Printer, at: Access): string {
   return index?.kind === "const" && index.value === 0 ? name : `${name} + ${expr(p, at.index, LEVEL.sum)}`;
 }
 
-function printRead(p: Printer, stmt: Stmt & { readonly kind: "read" }, span: Span | undefined): void {
+function printRead(p: Printer, stmt: Stmt & { readonly kind: "read" }, origins: readonly Span[]): void {
   const { at, to } = stmt;
   const buffer = bufferOf(p, at);
   const { syntax } = p;
@@ -225,8 +226,8 @@ function printRead(p: Printer, stmt: Stmt & { readonly kind: "read" }, span: Spa
     to.forEach((name, i) => {
       const local = declare(p, name);
       const value = values[i]!;
-      if (when === undefined) p.out.line(syntax.declareLet({ name: local, type: buffer.type, value }), span);
-      else for (const line of syntax.declareMasked(local, type, when, value, zero)) p.out.line(line, span);
+      if (when === undefined) p.out.line(syntax.declareLet({ name: local, type: buffer.type, value }), origins);
+      else for (const line of syntax.declareMasked(local, type, when, value, zero)) p.out.line(line, origins);
     });
     return;
   }
@@ -236,8 +237,8 @@ function printRead(p: Printer, stmt: Stmt & { readonly kind: "read" }, span: Spa
     vector.type,
     to.map(() => zero),
   );
-  if (when === undefined) p.out.line(syntax.declareVector(name, vector.type, value), span);
-  else for (const line of syntax.declareMasked(name, vector.type, when, value, zeros)) p.out.line(line, span);
+  if (when === undefined) p.out.line(syntax.declareVector(name, vector.type, value), origins);
+  else for (const line of syntax.declareMasked(name, vector.type, when, value, zeros)) p.out.line(line, origins);
   to.forEach((element, i) => {
     p.locals.set(element, { text: `${name}.${"xyzw"[i]}`, level: LEVEL.primary });
   });
@@ -248,14 +249,14 @@ function load(p: Printer, at: Access, offset: number, cache: "stream" | "keep" |
   return shapeOf(p, at).atomic ? p.syntax.atomicLoad(place) : p.syntax.load(place, bufferOf(p, at), cache);
 }
 
-function printWrite(p: Printer, at: Access, values: readonly ExprId[], span: Span | undefined): void {
+function printWrite(p: Printer, at: Access, values: readonly ExprId[], origins: readonly Span[]): void {
   const vector = at.width === 1 ? undefined : vectorPlace(p, at);
   const texts = values.map((value) => expr(p, value));
   const lines =
     vector === undefined
       ? texts.map((text, i) => `${element(p, at, i)} = ${text};`)
       : [`${vector.place} = ${p.syntax.make(vector.type, texts)};`];
-  for (const line of lines) p.out.line(line, span);
+  for (const line of lines) p.out.line(line, origins);
 }
 
 /** Widths and atomicity of all buffers. Vectors that lanes write in parts must not be declared: a part's write may touch the whole. */

@@ -9,20 +9,20 @@ import type { Backend, BufferText, Printed, Syntax, Text } from "./syntax.ts";
 
 interface Lines extends Sink {
   readonly text: string[];
-  readonly spans: (Span | undefined)[];
+  readonly origins: (readonly Span[])[];
 }
 
 function createLines(): Lines {
   const text: string[] = [];
-  const spans: (Span | undefined)[] = [];
+  const origins: (readonly Span[])[] = [];
   const depth = { steps: 0 };
   return {
     text,
-    spans,
-    line(content, span) {
+    origins,
+    line(content, from = []) {
       for (const part of content.split("\n")) {
         text.push(part === "" ? "" : "  ".repeat(depth.steps) + part);
-        spans.push(span);
+        origins.push(from);
       }
     },
     indent(body) {
@@ -64,7 +64,7 @@ export function printKernels(kernels: readonly Kernel[], target: Backend, notes:
   if (head.text.length > 0) head.line("");
   return {
     text: `${[...head.text, ...module.lines.text].join("\n")}\n`,
-    lines: [...head.spans, ...module.lines.spans],
+    lines: [...head.origins, ...module.lines.origins],
   };
 }
 
@@ -103,7 +103,7 @@ function printInto(module: Module, kernel: Kernel, syntax: Syntax): void {
     for (const line of builtins.values()) lines.line(line);
   });
   body.text.forEach((text, i) => {
-    lines.line(text, body.spans[i]);
+    lines.line(text, body.origins[i]);
   });
   lines.line("}");
 }

@@ -3,7 +3,8 @@ import type { Span } from "../ir/diagnostics.ts";
 
 /** Lines under construction. */
 export interface Sink {
-  line(text: string, span?: Span): void;
+  /** Lines of text that stem from `origins`. */
+  line(text: string, origins?: readonly Span[]): void;
   /** Runs `body` with everything in it indented one step. */
   indent(body: () => void): void;
 }

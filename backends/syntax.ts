@@ -215,10 +215,16 @@ export interface Entry {
   readonly open: readonly string[];
 }
 
-/** Generated text with, for each line, the source position that it stems from. */
+/**
+ * Where each line of a generated text stems from: the operator's text that it carries out, then, where it moves or
+ * decodes stored numbers, the field or the value of the format that says how. Empty for lines that stem from no source.
+ */
+export type LineMap = readonly (readonly Span[])[];
+
+/** Generated text with its line map. */
 export interface Printed {
   readonly text: string;
-  readonly lines: readonly (Span | undefined)[];
+  readonly lines: LineMap;
 }
 
 /** What is emitted together: one op with its launches in order. `report` travels along and is not read here. */
@@ -232,7 +238,8 @@ export interface Unit {
 export interface EmittedFile {
   readonly name: string;
   readonly text: string;
-  readonly lineSpans: readonly (Span | undefined)[];
+  /** One entry a line of `text`; spans index the module's sources. */
+  readonly lines: LineMap;
 }
 
 /** A target with what it takes to print for it. */

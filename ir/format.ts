@@ -51,6 +51,8 @@ export interface Format {
   /** Size of one block's record in bits, padding included. */
   readonly recordBits: number;
   readonly span: Span;
+  /** Where the value is declared. */
+  readonly valueSpan?: Span;
 }
 
 /** Bits that the fields of a scope take, per instance. */

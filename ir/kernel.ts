@@ -142,7 +142,12 @@ export type Stmt = (
       readonly else: readonly Stmt[];
     }
   | { readonly kind: "collective"; readonly scope: Scope; readonly what: Collective }
-) & { readonly span?: Span };
+) & {
+  /** The operator's text that it carries out. */
+  readonly span?: Span;
+  /** What says how the elements that it moves or computes are stored or meant: a format's field or value. */
+  readonly declared?: Span;
+};
 
 export interface Kernel {
   readonly name: string;

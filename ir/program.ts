@@ -38,6 +38,8 @@ export interface Tensor {
   /** The operand and field that this tensor stores, for packers and launchers. */
   readonly origin?: { readonly operand: string; readonly format: string; readonly field: string };
   readonly span: Span;
+  /** What says how its elements are stored or meant: the format's field, or its value's expression. */
+  readonly declared?: Span;
 }
 
 /** What an index outside the tensor means. `mask`: reads give 0, writes do nothing. `exact`: it never happens. */

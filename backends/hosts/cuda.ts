@@ -2,15 +2,15 @@
 import { sharedLayout } from "../memory.ts";
 import { printKernels } from "../print.ts";
 import type { Backend, EmittedFile, Unit } from "../syntax.ts";
-import { bindingsOf, type HostTensor, hostTensors, noSpans, tensorOf } from "./tensors.ts";
+import { bindingsOf, type HostTensor, hostTensors, noOrigins, tensorOf } from "./tensors.ts";
 
 /** One `.cu` file: kernels, `extern "C" cudaError_t <op>_launch(…)`, and under BITLOOM_MAIN a complete program. */
 export function emitCuda(unit: Unit, target: Backend): readonly EmittedFile[] {
   const printed = printKernels(unit.kernels, target, [`${unit.name} for ${target.name}`]);
   const tensors = hostTensors(unit);
   const host = `\n${launcher(unit, target, tensors)}\n${program(unit, target, tensors)}`;
-  const lineSpans = [...printed.lines, ...noSpans(host)];
-  return [{ name: `${unit.name}.cu`, text: printed.text + host, lineSpans }];
+  const lines = [...printed.lines, ...noOrigins(host)];
+  return [{ name: `${unit.name}.cu`, text: printed.text + host, lines }];
 }
 
 function parameter(tensor: HostTensor): string {

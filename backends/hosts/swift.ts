@@ -1,15 +1,15 @@
 /** Metal's launcher: a Swift program that compiles the `.metal` file, runs its kernels and times them. */
 import { printKernels } from "../print.ts";
 import type { Backend, EmittedFile, Unit } from "../syntax.ts";
-import { bindingsOf, type HostTensor, hostTensors, noSpans, tensorOf } from "./tensors.ts";
+import { bindingsOf, type HostTensor, hostTensors, noOrigins, tensorOf } from "./tensors.ts";
 
 /** `<op>.metal` with all kernels and `<op>.swift`. */
 export function emitMetal(unit: Unit, target: Backend): readonly EmittedFile[] {
   const printed = printKernels(unit.kernels, target, [`${unit.name} for ${target.name}`]);
   const swift = program(unit, target, hostTensors(unit));
   return [
-    { name: `${unit.name}.metal`, text: printed.text, lineSpans: printed.lines },
-    { name: `${unit.name}.swift`, text: swift, lineSpans: noSpans(swift) },
+    { name: `${unit.name}.metal`, text: printed.text, lines: printed.lines },
+    { name: `${unit.name}.swift`, text: swift, lines: noOrigins(swift) },
   ];
 }
 

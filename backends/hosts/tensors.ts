@@ -5,7 +5,7 @@ import { bodiesOf } from "../../ir/kernel-walk.ts";
 import type { Scalar } from "../../ir/scalar.ts";
 import { byteLength } from "../memory.ts";
 import { identifier } from "../print-names.ts";
-import type { Unit } from "../syntax.ts";
+import type { LineMap, Unit } from "../syntax.ts";
 
 /** A tensor in global memory, as launchers see it. */
 export interface HostTensor {
@@ -64,7 +64,10 @@ function addedTensors(kernel: Kernel, stmt: Stmt): readonly string[] {
   return tensor === undefined ? [] : [tensor];
 }
 
-/** Source positions of launcher text, which stems from no source: one entry a line. */
-export function noSpans(text: string): readonly undefined[] {
-  return Array<undefined>(text.split("\n").length - (text.endsWith("\n") ? 1 : 0)).fill(undefined);
+/** The line map of launcher text, which stems from no source. */
+export function noOrigins(text: string): LineMap {
+  return text
+    .replace(/\n$/, "")
+    .split("\n")
+    .map(() => []);
 }

@@ -1,7 +1,7 @@
 /** WebGPU's files: one `.wgsl` a kernel and a launcher in TypeScript that stands alone. */
 import { printKernel } from "../print.ts";
 import type { Backend, EmittedFile, Unit } from "../syntax.ts";
-import { noSpans } from "./tensors.ts";
+import { noOrigins } from "./tensors.ts";
 import { planWebGpu, type WebGpuPlan } from "./webgpu.ts";
 
 /** Sources first, named after the unit (and the kernel where there are several), then the launcher. */
@@ -9,10 +9,10 @@ export function emitWebGpu(unit: Unit, target: Backend): readonly EmittedFile[] 
   const single = unit.kernels.length === 1;
   const sources = unit.kernels.map((kernel): EmittedFile => {
     const { text, lines } = printKernel(kernel, target);
-    return { name: single ? `${unit.name}.wgsl` : `${unit.name}.${kernel.name}.wgsl`, text, lineSpans: lines };
+    return { name: single ? `${unit.name}.wgsl` : `${unit.name}.${kernel.name}.wgsl`, text, lines };
   });
   const launcher = launcherText(planWebGpu(unit, target), target.name, sources);
-  return [...sources, { name: `${unit.name}.ts`, text: launcher, lineSpans: noSpans(launcher) }];
+  return [...sources, { name: `${unit.name}.ts`, text: launcher, lines: noOrigins(launcher) }];
 }
 
 /** The plan without the sources, which the user's own loader fetches. */

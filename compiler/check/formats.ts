@@ -99,6 +99,7 @@ export function checkFormat(
     ...(encoder === undefined ? {} : { encoder }),
     recordBits: fields.recordBits,
     span: item.name.span,
+    valueSpan: parts.value.span,
   };
 }
 

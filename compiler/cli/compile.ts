@@ -1,7 +1,7 @@
 /** `bitloom compile FILE`: one operator at given sizes as sources, launchers and a report, for one target or several. */
 import { join } from "node:path";
 import type { Backend } from "../../backends/syntax.ts";
-import { Diagnostics } from "../../ir/diagnostics.ts";
+import { Diagnostics, type Source } from "../../ir/diagnostics.ts";
 import type { Kernel } from "../../ir/kernel.ts";
 import type { Program } from "../../ir/program.ts";
 import { printKernel } from "../../ir/text/kernel.ts";
@@ -10,6 +10,7 @@ import { type Compiled, compile } from "../driver.ts";
 import { nearest } from "../report.ts";
 import { printCompileReport } from "./compile-report.ts";
 import { type OutputFile, writeFiles } from "./files.ts";
+import { lineMapOf } from "./line-map.ts";
 import { diagnosticJson, sayDiagnostics } from "./report.ts";
 import { COMMAND_LINE, readRequest, readTargets, refuse } from "./request.ts";
 import { EXIT, type Exit, printJson, type Terminal, usageError } from "./terminal.ts";
@@ -24,14 +25,14 @@ export interface CompileOptions {
 }
 
 /** What --emit names beside passes. */
-const PARTS = ["program", "kernel", "source", "host"] as const;
+const PARTS = ["program", "kernel", "source", "host", "map"] as const;
 
 function stageText(result: Program | readonly Kernel[]): string {
   return "body" in result ? printProgram(result) : result.map(printKernel).join("\n");
 }
 
 /** The text that a name of --emit stands for, as files; undefined where there is no such part or pass. */
-function emitted(compiled: Compiled, part: string): readonly OutputFile[] | undefined {
+function emitted(compiled: Compiled, part: string, sources: readonly Source[]): readonly OutputFile[] | undefined {
   const { name, target, files } = compiled;
   const isSource = (file: string): boolean => file.endsWith(target.syntax.extension);
   const asText = (text: string): readonly OutputFile[] => [{ path: `${name}.${part}.txt`, content: text }];
@@ -44,6 +45,10 @@ function emitted(compiled: Compiled, part: string): readonly OutputFile[] | unde
       return files.filter((f) => isSource(f.name)).map((f) => ({ path: f.name, content: f.text }));
     case "host":
       return files.filter((f) => !isSource(f.name)).map((f) => ({ path: f.name, content: f.text }));
+    case "map":
+      return files
+        .filter((f) => isSource(f.name))
+        .map((f) => ({ path: `${f.name}.map.json`, content: `${JSON.stringify(lineMapOf(f, sources))}\n` }));
     default: {
       if (part === "instantiate") return asText(printProgram(compiled.source));
       const stage = compiled.stages.find((s) => s.pass === part);
@@ -102,7 +107,7 @@ export async function run(terminal: Terminal, paths: readonly string[], options:
     // One target's files lie in the folder itself; several have a folder each.
     const folder = all.length === 1 ? "" : compiled.target.name;
     const report = { path: `${compiled.name}.report.json`, content: `${JSON.stringify(compiled.report, null, 2)}\n` };
-    return [...parts.flatMap((part) => emitted(compiled, part) ?? []), report].map((file) => ({
+    return [...parts.flatMap((part) => emitted(compiled, part, module.sources) ?? []), report].map((file) => ({
       path: join(options.out ?? "", folder, file.path),
       content: file.content,
     }));

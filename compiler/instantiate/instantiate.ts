@@ -176,12 +176,13 @@ class Instance {
     const origin = { operand, format: format.name, field: field.name };
     this.#ids.add(id);
     const place = { place: "global", role, ...(layout === undefined ? {} : { layout }) } as const;
-    this.#tensors.push({ id, type: field.type, ...shapeOf(own), ...place, origin, span });
+    this.#tensors.push({ id, type: field.type, ...shapeOf(own), ...place, origin, span, declared: field.span });
     return id;
   }
 
-  #local(id: string, dims: readonly Dim[], span: Span): string {
-    this.#tensors.push({ id, type: "f32", ...shapeOf(dims), place: "global", role: "local", span });
+  #local(id: string, dims: readonly Dim[], span: Span, declared?: Span): string {
+    const known = declared === undefined ? {} : { declared };
+    this.#tensors.push({ id, type: "f32", ...shapeOf(dims), place: "global", role: "local", span, ...known });
     return id;
   }
 
@@ -218,7 +219,7 @@ class Instance {
     const value = this.#values.get(name) ?? internal(`no tensor ${name}`);
     if (value.id !== undefined) return { id: value.id, value };
     const format = value.coded?.format ?? internal(`${name} is nowhere`);
-    const id = this.#local(this.#unique(`${name}.value`), value.dims, value.span);
+    const id = this.#local(this.#unique(`${name}.value`), value.dims, value.span, format.valueSpan);
     value.id = id;
     this.#steps.push({
       kind: "decode",

@@ -29,6 +29,8 @@ export class LaunchContext {
   warpLoops = 0;
   /** What must hold, besides an access's own test, for anything to be written here. */
   guard: ExprId | undefined;
+  /** Where the statements that are made now stem from. */
+  origin: Pick<Stmt, "span" | "declared"> = {};
   /** Program symbols (loop variables) in the kernel. */
   readonly symbols = new Map<string, ExprId>();
   readonly #tensors: ReadonlyMap<string, Tensor>;
@@ -60,8 +62,9 @@ export class LaunchContext {
     return name;
   }
 
+  /** Appends a statement; one that does not say where it stems from stems from `origin`. */
   emit(stmt: Stmt): void {
-    this.#scopes.at(-1)!.stmts.push(stmt);
+    this.#scopes.at(-1)!.stmts.push({ ...this.origin, ...stmt });
   }
 
   /** Statements emitted by `fill`, in a scope of their own. */

@@ -1,7 +1,7 @@
 /** lower: each launch becomes a Kernel; tiles become lanes and registers through their layouts. */
-import { internal } from "../../ir/diagnostics.ts";
+import { internal, NO_SPAN } from "../../ir/diagnostics.ts";
 import type { Kernel, Stmt } from "../../ir/kernel.ts";
-import { isTileOp, type Program, type Step, writes } from "../../ir/program.ts";
+import { isTileOp, type Program, reads, type Step, type TileOp, writes } from "../../ir/program.ts";
 import type { Target } from "../../ir/target.ts";
 import { forEachOp } from "../edit.ts";
 import { LaunchContext } from "../lower/context.ts";
@@ -19,12 +19,23 @@ function mutableTensors(body: readonly Step[]): ReadonlySet<string> {
 
 const MEET: Stmt = { kind: "collective", scope: "block", what: { family: "sync", op: "barrier" } };
 
+/** Where an op's statements stem from: its own text, and what declares the elements that it makes, or else reads. */
+function originOf(op: TileOp, context: LaunchContext): LaunchContext["origin"] {
+  const declared = [...writes(op), ...reads(op)].map((r) => context.tensor(r.tensor).declared).find((s) => s);
+  return {
+    ...(op.span.file === NO_SPAN.file ? {} : { span: op.span }),
+    ...(declared === undefined || op.kind === "contract" || op.kind === "fill" ? {} : { declared }),
+  };
+}
+
 function lowerSteps(steps: readonly Step[], context: LaunchContext, ops: OpLowerer): void {
   const { build } = context;
   for (const step of steps) {
     build.span = "span" in step ? step.span : build.span;
     if (isTileOp(step)) {
+      context.origin = originOf(step, context);
       ops.lower(step);
+      context.origin = {};
       continue;
     }
     if (step.kind === "when") {

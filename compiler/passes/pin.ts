@@ -149,7 +149,11 @@ class Pinner {
   #rebuild(block: Block): readonly Stmt[] {
     return block.stmts.flatMap((stmt, index): readonly Stmt[] => {
       const pins = [...(block.pinned.get(index) ?? [])].sort((a, b) => a - b);
-      const lets = pins.map((id): Stmt => ({ kind: "let", name: this.#names.get(id)!, value: this.#own(id) }));
+      const { span, declared } = stmt;
+      const origin = { ...(span === undefined ? {} : { span }), ...(declared === undefined ? {} : { declared }) };
+      const lets = pins.map(
+        (id): Stmt => ({ kind: "let", name: this.#names.get(id)!, value: this.#own(id), ...origin }),
+      );
       const inner = block.inner[index]!;
       return [
         ...lets,

@@ -28,7 +28,8 @@ interface Phase {
   readonly reduced: Set<string>;
   /** Its steps are divided among the shares: nothing is reduced here. */
   readonly divided: boolean;
-  readonly span: Span;
+  /** Of what it reduces, else of its first op. */
+  span: Span;
 }
 
 const IDENTITY = { sum: 0, max: -3.4028234663852886e38 } as const;
@@ -84,6 +85,7 @@ export class LaunchTiler {
       divided,
       span: op.span,
     };
+    if (reduces) this.#phase.span = op.span;
     if (op.kind === "contract") this.#contract(op, this.#phase);
     else if (op.over.includes(this.plan.walked!.axis)) this.#reduce(op, this.#phase);
     else this.#pointwise(op, this.#phase);
@@ -136,7 +138,13 @@ export class LaunchTiler {
   }
 
   /** A register tensor over tile axes, with the region that covers it. */
-  #register(id: string, type: Scalar, dims: readonly Dim[], span: Span): { tensor: Tensor; region: Region } {
+  #register(
+    id: string,
+    type: Scalar,
+    dims: readonly Dim[],
+    span: Span,
+    declared?: Span,
+  ): { tensor: Tensor; region: Region } {
     const tensor = this.editor.add({
       id,
       type,
@@ -145,6 +153,7 @@ export class LaunchTiler {
       place: "register",
       role: "local",
       span,
+      ...(declared === undefined ? {} : { declared }),
     });
     return { tensor, region: { tensor: tensor.id, index: dims.map((d) => this.editor.axis(d)), tail: "exact" } };
   }
@@ -198,8 +207,8 @@ export class LaunchTiler {
     const tileAxes = [...plan.extents.keys()].filter((a) => used.has(a));
     const planes = [...used].filter((s) => !loops.has(s) && !plan.extents.has(s));
     const dims = [...planes.map((axis) => this.#plane(axis, region)), ...tileAxes.map((a) => this.#dim(a))];
-    const span = phase.span;
-    const { region: to } = this.#register(`${region.tensor}.r`, this.#type(region), dims, span);
+    const { span, declared } = this.#whole(region.tensor);
+    const { region: to } = this.#register(`${region.tensor}.r`, this.#type(region), dims, span, declared);
     const cache =
       plan.parallel.at(-1) !== undefined && used.has(this.plan.name("block", plan.parallel.at(-1)!.axis))
         ? "stream"
@@ -318,7 +327,9 @@ export class LaunchTiler {
     const order = visible ? op.domain : this.#resultDims(op);
     const dims = this.#domain(order);
     const value = this.editor.substitute(op.value, this.#index());
-    const made = this.#register(visible ? `${op.to.tensor}.r` : op.to.tensor, build.typeOf(value), dims, op.span);
+    const name = visible ? `${op.to.tensor}.r` : op.to.tensor;
+    const { declared } = this.#whole(op.to.tensor);
+    const made = this.#register(name, build.typeOf(value), dims, op.span, declared);
     phase.body.push({ kind: "map", inputs, to: made.region, value, over: [], domain: dims, span: op.span });
     if (visible)
       phase.body.push({ kind: "copy", from: made.region, to: this.#global(op.to), domain: dims, span: op.span });

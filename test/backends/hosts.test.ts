@@ -37,7 +37,7 @@ describe("launchers", () => {
   it.each(["cuda.sm80", "wgsl.p0", "metal.3"])("%s", async (name) => {
     const files = target(name).emit(twice(target(name)));
     for (const file of files) {
-      expect(file.lineSpans).toHaveLength(file.text.split("\n").length - (file.text.endsWith("\n") ? 1 : 0));
+      expect(file.lines).toHaveLength(file.text.split("\n").length - (file.text.endsWith("\n") ? 1 : 0));
       await expect(file.text).toMatchFileSnapshot(`expected/hosts/${file.name}`);
     }
   });
@@ -70,20 +70,29 @@ describe("launchers", () => {
 });
 
 describe("source positions", () => {
-  it.each(["cuda.sm80", "wgsl.p0", "metal.3"])("%s: every line of a statement has the statement's span", (name) => {
-    const backend = target(name);
-    const b = new KernelBuilder({ name: "spans", lanes: backend.lanes, warps: 1 });
-    b.input("x", "f32", 64);
-    b.output("y", "f32", 64);
-    const value = b.read("x", b.thread());
-    b.write("y", b.thread(), b.op("mul", value, b.e.constant(3, "f32")));
-    const kernel = b.done();
-    const body = kernel.body.map((stmt, i) => ({ ...stmt, span: { file: 0, start: 10 * i, end: 10 * i + 5 } }));
-    const { text, lines } = printKernel(prepare({ ...kernel, body }, backend), backend);
-    const all = text.split("\n");
-    const at = (pattern: RegExp) => lines[all.findIndex((line) => pattern.test(line))];
-    expect(at(/= x\[/)).toEqual({ file: 0, start: 0, end: 5 });
-    expect(at(/y\[.*= .* \* 3\.0f;/)).toEqual({ file: 0, start: 10, end: 15 });
-    expect(at(/spans\(/)).toBeUndefined();
-  });
+  it.each(["cuda.sm80", "wgsl.p0", "metal.3"])(
+    "%s: every line of a statement stems from where the statement does",
+    (name) => {
+      const backend = target(name);
+      const b = new KernelBuilder({ name: "spans", lanes: backend.lanes, warps: 1 });
+      b.input("x", "f32", 64);
+      b.output("y", "f32", 64);
+      const value = b.read("x", b.thread());
+      b.write("y", b.thread(), b.op("mul", value, b.e.constant(3, "f32")));
+      const kernel = b.done();
+      const body = kernel.body.map((stmt, i) => {
+        const declared = stmt.kind === "read" ? { declared: { file: 3, start: 7, end: 9 } } : {};
+        return { ...stmt, span: { file: 0, start: 10 * i, end: 10 * i + 5 }, ...declared };
+      });
+      const { text, lines } = printKernel(prepare({ ...kernel, body }, backend), backend);
+      const all = text.split("\n");
+      const at = (pattern: RegExp) => lines[all.findIndex((line) => pattern.test(line))];
+      expect(at(/= x\[/)).toEqual([
+        { file: 0, start: 0, end: 5 },
+        { file: 3, start: 7, end: 9 },
+      ]);
+      expect(at(/y\[.*= .* \* 3\.0f;/)).toEqual([{ file: 0, start: 10, end: 15 }]);
+      expect(at(/spans\(/)).toEqual([]);
+    },
+  );
 });

@@ -1,9 +1,10 @@
 /** The tab "Code": targets side by side, each line tied to the source that it stems from. */
 import { TARGETS } from "../../backends/index.ts";
+import type { EmittedFile } from "../../backends/syntax.ts";
 import { button, el, fill, icon } from "../dom.ts";
 import { type CodeView, linesOf, makeCodeView } from "./code-view.ts";
 import { type Page, type Panel, reportLine } from "./page.ts";
-import type { Output, TargetResult } from "./protocol.ts";
+import type { TargetResult } from "./protocol.ts";
 import { type Colouring, colouring, colourOf, lineStarts, overlaps } from "./source-map.ts";
 
 interface Column {
@@ -13,7 +14,7 @@ interface Column {
   readonly files: HTMLSelectElement;
   readonly foot: HTMLElement;
   /** The file that is shown. */
-  shown: Output | undefined;
+  shown: EmittedFile | undefined;
   /** The result that is shown. */
   result: TargetResult | undefined;
 }

@@ -1,4 +1,5 @@
 /** What the page and its workers say to each other: plain data, so that it can be posted. */
+import type { EmittedFile } from "../../backends/syntax.ts";
 import type { CompileReport } from "../../compiler/compile-report.ts";
 import type { Diagnostic, Span } from "../../ir/diagnostics.ts";
 
@@ -28,17 +29,10 @@ export interface Checked {
   readonly milliseconds: number;
 }
 
-/** A generated file with, for each line, where it stems from: the operator's text first, then declarations. */
-export interface Output {
-  readonly name: string;
-  readonly text: string;
-  readonly lines: readonly (readonly Span[])[];
-}
-
 /** One target's outcome; without a result, `diagnostics` say why. */
 export interface TargetResult {
   readonly target: string;
-  readonly result?: { readonly files: readonly Output[]; readonly report: CompileReport };
+  readonly result?: { readonly files: readonly EmittedFile[]; readonly report: CompileReport };
   readonly diagnostics: readonly Diagnostic[];
   readonly milliseconds: number;
 }

@@ -64,12 +64,7 @@ export function compileFor(
   const milliseconds = performance.now() - start;
   const base = { target, diagnostics: diagnostics.list, milliseconds };
   if (compiled === undefined) return { compiled, result: base };
-  const files = compiled.files.map(({ name, text, lineSpans }) => ({
-    name,
-    text,
-    lines: lineSpans.map((span) => (span === undefined ? [] : [span])),
-  }));
-  return { compiled, result: { ...base, result: { files, report: compiled.report } } };
+  return { compiled, result: { ...base, result: { files: compiled.files, report: compiled.report } } };
 }
 
 /** Lets messages in that came meanwhile. A timer would wait for milliseconds; a port does not. */
