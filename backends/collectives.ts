@@ -1,5 +1,5 @@
 /** Kernel → Kernel: exchanges, barriers and fragments that a target has no text for, as memory accesses and barriers. */
-import { internal } from "../ir/diagnostics.ts";
+import { internal, NO_SPAN, type Span } from "../ir/diagnostics.ts";
 import { ExprBuilder, type ExprId } from "../ir/expr.ts";
 import type { Buffer, Collective, Kernel, Scope, Stmt } from "../ir/kernel.ts";
 import { mutableNames } from "../ir/kernel-walk.ts";
@@ -27,13 +27,18 @@ interface Rewriter {
   /** Scratch arrays that lanes may still be reading. */
   readonly busy: Set<string>;
   readonly count: { names: number; loops: number };
+  readonly told: (rule: string, span: Span, why: string) => void;
 }
 
 /**
  * Replaces what the target's table has no text for. Sums and maxima keep the order of the xor ladder, so the result is
  * the same to the last bit; the table's own reductions (subgroups, SIMD-groups) may add floats in another order.
  */
-export function legaliseCollectives(kernel: Kernel, target: Backend): Kernel {
+export function legaliseCollectives(
+  kernel: Kernel,
+  target: Backend,
+  told: (rule: string, span: Span, why: string) => void = () => {},
+): Kernel {
   const r: Rewriter = {
     kernel,
     target,
@@ -42,6 +47,7 @@ export function legaliseCollectives(kernel: Kernel, target: Backend): Kernel {
     scratch: new Map(),
     busy: new Set(),
     count: { names: 0, loops: 0 },
+    told,
   };
   const body = rewriteAll(r, kernel.body);
   return { ...kernel, exprs: r.build.done(), buffers: [...kernel.buffers, ...r.scratch.values()], body };
@@ -62,7 +68,7 @@ function rewrite(r: Rewriter, stmt: Stmt): readonly Stmt[] {
     case "if":
       return [{ ...stmt, then: rewriteAll(r, stmt.then), else: rewriteAll(r, stmt.else) }];
     case "collective":
-      return withOrigin(collective(r, stmt.scope, stmt.what), stmt);
+      return withOrigin(collective(r, stmt.scope, stmt.what, stmt.span ?? NO_SPAN), stmt);
     default:
       return [stmt];
   }
@@ -77,13 +83,14 @@ function withOrigin(stmts: readonly Bare[], { span, declared }: Pick<Stmt, "span
   });
 }
 
-function collective(r: Rewriter, scope: Scope, what: Collective): readonly Bare[] {
+function collective(r: Rewriter, scope: Scope, what: Collective, span: Span): readonly Bare[] {
   switch (what.family) {
     case "exchange":
-      return exchange(r, scope, what);
+      return exchange(r, scope, what, span);
     case "sync":
       return [{ kind: "collective", scope: sayable(r, scope, what.op, r.target.syntax.sync) ?? scope, what }];
     case "fragment":
+      r.told("fragment", span, `${what.row} as one access a register: the row's layout gives each lane its addresses`);
       return fragment(r, what);
     default:
       return [{ kind: "collective", scope, what }];
@@ -97,7 +104,7 @@ function sayable(r: Rewriter, scope: Scope, op: string, table: Readonly<Record<s
   return r.kernel.warps === 1 && other !== undefined && `${other}.${op}` in table ? other : undefined;
 }
 
-function exchange(r: Rewriter, scope: Scope, what: Exchange): readonly Bare[] {
+function exchange(r: Rewriter, scope: Scope, what: Exchange, span: Span): readonly Bare[] {
   const known = sayable(r, scope, what.op, r.target.syntax.exchange);
   if (known !== undefined) return [{ kind: "collective", scope: known, what }];
   if (what.op === "elect") {
@@ -106,6 +113,8 @@ function exchange(r: Rewriter, scope: Scope, what: Exchange): readonly Bare[] {
   }
   if (scope !== "block" && r.kernel.warps !== 1)
     return internal(`${r.target.name} cannot exchange in the scope ${scope}`);
+  const why = `${r.target.name} has no ${scope}.${what.op}: values go through shared memory, between barriers`;
+  r.told(`${what.op}-through-memory`, span, why);
   return throughMemory(r, what);
 }
 

@@ -12,7 +12,7 @@ import { check } from "./check/check.ts";
 import type { Module } from "./check/module.ts";
 import { type CompileReport, reportOf } from "./compile-report.ts";
 import { instantiate } from "./instantiate/instantiate.ts";
-import { type Pass, type PassContext, runPasses, type Stage } from "./pass.ts";
+import { applied, type CountedDecision, type Pass, type PassContext, runPasses, type Stage } from "./pass.ts";
 import { lower } from "./passes/lower.ts";
 import { ALGEBRA, KERNEL, LOWERING, SCHEDULING } from "./pipelines.ts";
 import { didYouMean, report } from "./report.ts";
@@ -87,7 +87,7 @@ export function compile(
   const stages = [
     ...algebra.stages,
     ...scheduled.stages,
-    { pass: LOWERING[0].name, result: lowered },
+    { pass: LOWERING[0].name, result: lowered, decisions: lowered.map(launchDecision) },
     ...kernels.stages,
   ];
   return {
@@ -100,6 +100,11 @@ export function compile(
     files,
     report: made,
   };
+}
+
+function launchDecision({ name, grid, warps, lanes, body }: Kernel): CountedDecision {
+  const why = `${name}: ${grid.join(" × ")} blocks of ${warps} × ${lanes} lanes; tiles are their registers`;
+  return { rule: "launch", outcome: "applied", why, span: body[0]?.span ?? NO_SPAN, count: 1 };
 }
 
 function resolveTarget(target: string | Backend, at: Span, diagnostics: Diagnostics): Backend | undefined {
@@ -134,11 +139,12 @@ function runKernelPasses(kernels: readonly Kernel[], context: PassContext, targe
   const each = (pass: Pass<Kernel>): Pass<readonly Kernel[]> => ({
     name: pass.name,
     about: pass.about,
-    run: (list) => list.map((k) => pass.run(k, context)),
+    run: (list, told) => list.map((k) => pass.run(k, told)),
   });
   const collectives: Pass<readonly Kernel[]> = {
     ...LOWERING[1],
-    run: (list) => list.map((k) => legaliseCollectives(k, target)),
+    run: (list, told) =>
+      list.map((k) => legaliseCollectives(k, target, (rule, span, why) => applied(told, rule, span, why))),
   };
   const verify = (list: readonly Kernel[]): readonly string[] =>
     list.flatMap((k) => verifyKernel(k).map((w) => `${k.name}: ${w}`));

@@ -1,5 +1,5 @@
 /** Helpers that passes share: editing a program's expressions, tensors and steps. */
-import { internal } from "../ir/diagnostics.ts";
+import { internal, NO_SPAN, type Span } from "../ir/diagnostics.ts";
 import { type Expr, ExprBuilder, type ExprId, type Exprs, operands } from "../ir/expr.ts";
 import {
   type Dim,
@@ -76,6 +76,12 @@ export class ProgramEditor {
     const keep = (t: Tensor): boolean => used.has(t.id) || t.role === "input" || t.role === "output";
     return { ...this.#program, tensors: [...this.tensors.values()].filter(keep), exprs: this.build.done(), body };
   }
+}
+
+/** Where a program's first step stems from. */
+export function firstSpan(program: Program): Span {
+  const [first] = program.body;
+  return first?.span ?? NO_SPAN;
 }
 
 /** Visits every op, outermost first, in program order. */

@@ -1,6 +1,6 @@
 /** Local algebra: rules over expressions, applied bottom-up until none fires. Spans travel with what they replace. */
 
-import { internal } from "./diagnostics.ts";
+import { internal, type Span } from "./diagnostics.ts";
 import { type Expr, ExprBuilder, type ExprId, type Exprs } from "./expr.ts";
 
 /** Returns the replacement, built in `build`, or undefined where the rule does not apply. `expr` already stands in `build`. */
@@ -13,11 +13,11 @@ export interface Rule {
 /** How often one place may be rewritten before the rules are taken to be cyclic. */
 const LIMIT = 64;
 
-/** Rewrites the whole table; `map[old]` is the new id. `fired` is told of every rule that applied. */
+/** Rewrites the whole table; `map[old]` is the new id. `fired` is told of every rule that applied, and the place it applied at. */
 export function rewriteExprs(
   from: Exprs,
   rules: readonly Rule[],
-  fired: (rule: Rule) => void = () => {},
+  fired: (rule: Rule, span: Span) => void = () => {},
 ): { readonly build: ExprBuilder; readonly map: readonly ExprId[] } {
   const build = new ExprBuilder();
   const map: ExprId[] = [];
@@ -39,7 +39,7 @@ function settle(
   start: ExprId,
   build: ExprBuilder,
   rules: readonly Rule[],
-  fired: (rule: Rule) => void,
+  fired: (rule: Rule, span: Span) => void,
   settled: Map<ExprId, ExprId>,
 ): ExprId {
   const known = settled.get(start);
@@ -60,7 +60,7 @@ function settleOperands(
   id: ExprId,
   build: ExprBuilder,
   rules: readonly Rule[],
-  fired: (rule: Rule) => void,
+  fired: (rule: Rule, span: Span) => void,
   settled: Map<ExprId, ExprId>,
 ): ExprId {
   return build.rebuild(build.get(id), (arg) => settle(arg, build, rules, fired, settled));
@@ -70,13 +70,13 @@ function applyFirst(
   id: ExprId,
   build: ExprBuilder,
   rules: readonly Rule[],
-  fired: (rule: Rule) => void,
+  fired: (rule: Rule, span: Span) => void,
 ): ExprId | undefined {
   const expr = build.get(id);
   for (const rule of rules) {
     const next = rule.apply(expr, build, id);
     if (next !== undefined && next !== id) {
-      fired(rule);
+      fired(rule, build.span);
       return next;
     }
   }

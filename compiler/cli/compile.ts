@@ -1,9 +1,10 @@
 /** `bitloom compile FILE`: one operator at given sizes as sources, launchers and a report, for one target or several. */
 import { join } from "node:path";
 import type { Backend } from "../../backends/syntax.ts";
-import { Diagnostics, type Source } from "../../ir/diagnostics.ts";
+import { Diagnostics, type Source, type Span } from "../../ir/diagnostics.ts";
 import type { Kernel } from "../../ir/kernel.ts";
 import type { Program } from "../../ir/program.ts";
+import { positionOf } from "../../ir/source-text.ts";
 import { printKernel } from "../../ir/text/kernel.ts";
 import { printProgram } from "../../ir/text/print.ts";
 import { type Compiled, compile } from "../driver.ts";
@@ -24,8 +25,26 @@ export interface CompileOptions {
   readonly json?: boolean;
 }
 
+/** The decisions of all passes, a line each. */
+function whyText(stages: Compiled["stages"], sources: readonly Source[]): string {
+  const place = ({ file, start }: Span): string => {
+    const source = sources[file];
+    if (source === undefined) return "";
+    const { line, column } = positionOf(source.text, start);
+    return ` (${source.name}:${line}:${column})`;
+  };
+  const lines = stages.flatMap(({ pass, decisions }) => [
+    decisions.length === 0 ? `${pass}: nothing to decide` : pass,
+    ...decisions.map(
+      ({ rule, outcome, why, span, count }) =>
+        `  ${outcome === "applied" ? "+" : "="} ${rule}${count > 1 ? ` × ${count}` : ""}: ${why}${place(span)}`,
+    ),
+  ]);
+  return `${lines.join("\n")}\n`;
+}
+
 /** What --emit names beside passes. */
-const PARTS = ["program", "kernel", "source", "host", "map"] as const;
+const PARTS = ["program", "kernel", "source", "host", "map", "why"] as const;
 
 function stageText(result: Program | readonly Kernel[]): string {
   return "body" in result ? printProgram(result) : result.map(printKernel).join("\n");
@@ -49,6 +68,8 @@ function emitted(compiled: Compiled, part: string, sources: readonly Source[]): 
       return files
         .filter((f) => isSource(f.name))
         .map((f) => ({ path: `${f.name}.map.json`, content: `${JSON.stringify(lineMapOf(f, sources))}\n` }));
+    case "why":
+      return asText(whyText(compiled.stages, sources));
     default: {
       if (part === "instantiate") return asText(printProgram(compiled.source));
       const stage = compiled.stages.find((s) => s.pass === part);

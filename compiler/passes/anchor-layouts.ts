@@ -10,7 +10,7 @@ import type { Program, Region, Tensor, TileOp } from "../../ir/program.ts";
 import { findRow } from "../../ir/row-catalogue.ts";
 import { bitsOf } from "../../ir/scalar.ts";
 import { forEachOp, ProgramEditor, plainSymbol, symbolsOf } from "../edit.ts";
-import type { Pass, PassContext } from "../pass.ts";
+import { applied, type Pass, type PassContext } from "../pass.ts";
 import { isLaneAxis } from "../tile/plan.ts";
 
 type Strided = Extract<Layout, { kind: "strided" }>;
@@ -277,14 +277,19 @@ function precede(
 }
 
 /** Forced by matrix rows first, then what they touch in both directions, then defaults in program order. */
-function run(program: Program, { target }: PassContext): Program {
+function run(program: Program, context: PassContext): Program {
+  const { target } = context;
   const editor = new ProgramEditor(program);
   const layouts = new Map<string, Layout>();
   const loads = new Map<string, Copy>();
   const stores = new Map<string, Copy>();
   forEachOp(program.body, (op) => {
     if (op.kind === "quantize") internal("anchor-layouts expects expanded formats");
-    if (op.kind === "contract" && op.by === "mma") anchorContract(editor, op, layouts);
+    if (op.kind === "contract" && op.by === "mma") {
+      anchorContract(editor, op, layouts);
+      const tiles = [op.a, op.b, op.to].map((r) => r.tensor).join(", ");
+      applied(context, "row-layout", op.span, `${tiles} lie in the registers that ${op.row} names`);
+    }
     if (op.kind === "copy" && editor.tensor(op.from.tensor).place === "global") loads.set(op.to.tensor, op);
     if (op.kind === "copy" && editor.tensor(op.to.tensor).place === "shared") stores.set(op.to.tensor, op);
   });
@@ -294,7 +299,9 @@ function run(program: Program, { target }: PassContext): Program {
     forEachOp(program.body, (op) => {
       if (op.kind === "map" && isOpen(op.to.tensor)) {
         const made = follow(editor, op, layouts, stores);
-        if (made !== undefined) layouts.set(op.to.tensor, made);
+        if (made === undefined) return;
+        layouts.set(op.to.tensor, made);
+        applied(context, "follow", op.span, `${op.to.tensor} stays in the lanes that hold what it is computed from`);
       }
     });
     forEachOp(program.body, (op) => precede(editor, op, layouts, loads));
@@ -303,6 +310,11 @@ function run(program: Program, { target }: PassContext): Program {
     if (op.kind === "quantize" || op.kind === "fill" || !isOpen(op.to.tensor)) return;
     const tensor = editor.tensor(op.to.tensor);
     const made = follow(editor, op, layouts, stores);
+    const [rule, why] =
+      made === undefined
+        ? ["lane-axis", "its lane axis is on the lanes, the rest in registers"]
+        : ["follow", "it stays in the lanes that hold what it is computed from"];
+    applied(context, rule!, op.span, `${tensor.id}: ${why}`);
     layouts.set(tensor.id, made ?? defaultLayout(tensor, packing(editor, tensor, loads.get(tensor.id)), target.lanes));
   });
   for (const [id, layout] of layouts) editor.tensors.set(id, { ...editor.tensor(id), layout });

@@ -10,8 +10,8 @@ import { bitPlanes as planesOfRows } from "../../ir/layout/build.ts";
 import type { Dim, Program, Region, Step, TileOp } from "../../ir/program.ts";
 import { findRow } from "../../ir/row-catalogue.ts";
 import { bitsOf, isInt, isSigned, type Scalar } from "../../ir/scalar.ts";
-import { mapBodies, ProgramEditor } from "../edit.ts";
-import type { Pass, PassContext } from "../pass.ts";
+import { firstSpan, mapBodies, ProgramEditor } from "../edit.ts";
+import { applied, kept, type Pass, type PassContext } from "../pass.ts";
 
 type Contract = Extract<TileOp, { kind: "contract" }>;
 
@@ -79,16 +79,26 @@ function toPlanes(editor: ProgramEditor, op: Contract): readonly Step[] {
   ];
 }
 
-function run(program: Program, { schedule }: PassContext): Program {
+function run(program: Program, context: PassContext): Program {
+  const { schedule } = context;
   const wanted =
     schedule.strategy === "popc" || (schedule.row !== undefined && findRow(schedule.row)?.op === "andPopc");
-  if (!wanted) return program;
+  if (!wanted) {
+    const why = `the schedule multiplies by ${schedule.row ?? schedule.strategy}, not by popcounts`;
+    kept(context, "planes", firstSpan(program), why);
+    return program;
+  }
   const editor = new ProgramEditor(program);
   const body = mapBodies(program.body, (steps) => {
     const changed = new Set<string>();
     const next = steps.flatMap((step) => {
       const made = step.kind === "contract" ? toPlanes(editor, step) : [step];
-      if (made.length > 1 && step.kind === "contract") changed.add(step.to.tensor);
+      if (made.length > 1 && step.kind === "contract") {
+        changed.add(step.to.tensor);
+        const [x, w] = [step.a, step.b].map((r) => bitsOf(editor.tensor(r.tensor).type));
+        const why = `${x} × ${w} planes: each pair is an and and a population count, weighted by ±2^(i + j)`;
+        applied(context, "planes", step.span, why);
+      }
       return made;
     });
     return next.filter((s) => s.kind !== "fill" || !changed.has(s.to.tensor));

@@ -6,7 +6,7 @@ import type { Dim, Program, Region, TileOp } from "../../ir/program.ts";
 import { isTileOp, type Step } from "../../ir/program.ts";
 import { rangeOf } from "../../ir/scalar.ts";
 import { mapBodies, ProgramEditor, plainSymbol } from "../edit.ts";
-import type { Pass } from "../pass.ts";
+import { applied, type Pass, type PassContext } from "../pass.ts";
 
 type Decode = Extract<TileOp, { kind: "decode" }>;
 type Quantize = Extract<TileOp, { kind: "quantize" }>;
@@ -102,12 +102,26 @@ function expandAbsmax(editor: ProgramEditor, format: Format, op: Quantize): read
   ];
 }
 
-function run(program: Program): Program {
+function run(program: Program, context: PassContext): Program {
   const editor = new ProgramEditor(program);
   const expand = (step: Step): readonly Step[] => {
     if (!isTileOp(step)) return [step];
-    if (step.kind === "decode") return [expandDecode(editor, formatOf(program, step.format), step)];
-    if (step.kind === "quantize") return expandAbsmax(editor, formatOf(program, step.format), step);
+    if (step.kind === "decode") {
+      const format = formatOf(program, step.format);
+      const fields = format.fields.map((f) => f.name).join(", ");
+      applied(
+        context,
+        "decode",
+        step.span,
+        `${step.to.tensor} is the value of ${format.name} over its fields ${fields}`,
+      );
+      return [expandDecode(editor, format, step)];
+    }
+    if (step.kind === "quantize") {
+      const why = `${step.format} encodes by absmax: a maximum over ${step.over}, a scale, then each code`;
+      applied(context, "absmax", step.span, why);
+      return expandAbsmax(editor, formatOf(program, step.format), step);
+    }
     return [step];
   };
   const body = mapBodies(program.body, (steps) => steps.flatMap(expand));

@@ -5,14 +5,14 @@
  */
 import type { Program } from "../../ir/program.ts";
 import { mapBodies, ProgramEditor } from "../edit.ts";
-import type { Pass } from "../pass.ts";
+import type { Pass, PassContext } from "../pass.ts";
 import { hoistFrom } from "./hoist-scales.ts";
 
-function run(program: Program): Program {
+function run(program: Program, context: PassContext): Program {
   const editor = new ProgramEditor(program);
   const body = mapBodies(program.body, (steps) => {
     let current = steps;
-    for (const step of steps) if (step.kind === "contract") current = hoistFrom(editor, current, step);
+    for (const step of steps) if (step.kind === "contract") current = hoistFrom(editor, current, step, context);
     return current;
   });
   return editor.done(body);

@@ -18,7 +18,7 @@ import {
   regionSymbols,
   symbolsOf,
 } from "../edit.ts";
-import type { Pass } from "../pass.ts";
+import { applied, kept, type Pass, type PassContext } from "../pass.ts";
 
 type MapOp = Extract<TileOp, { kind: "map" }>;
 type Contract = Extract<TileOp, { kind: "contract" }>;
@@ -49,7 +49,19 @@ interface Hoisted {
   readonly value: ExprId;
 }
 
-function hoist(editor: ProgramEditor, steps: readonly Step[], op: Contract, at: Region): Hoisted | undefined {
+/** The tensors that a factor reads, for people. */
+function namesOf(editor: ProgramEditor, regions: readonly Region[], factor: ExprId): string {
+  const names = [...inputsOf(editor.build, factor)].map((i) => regions[i]!.tensor.replace(/\.r$/, ""));
+  return names.length === 0 ? "a constant" : [...new Set(names)].join(" · ");
+}
+
+function hoist(
+  editor: ProgramEditor,
+  steps: readonly Step[],
+  op: Contract,
+  at: Region,
+  context: PassContext,
+): Hoisted | undefined {
   const { build } = editor;
   const producer = producerOf(steps, at.tensor);
   const binding = producer && bindAxes(editor, producer, at);
@@ -67,7 +79,23 @@ function hoist(editor: ProgramEditor, steps: readonly Step[], op: Contract, at: 
   const leaving = factors.filter((f) => !varies(f));
   const staying = productOf(build, factors.filter(varies));
   const value = productOf(build, leaving);
-  if (value === undefined || staying === undefined) return undefined;
+  const axes = op.over.join(", ");
+  const inside = factors.filter((f) => varies(f) || staying === undefined).map((f) => namesOf(editor, regions, f));
+  if (value === undefined || staying === undefined) {
+    const why =
+      staying === undefined
+        ? `nothing of ${at.tensor} depends on ${axes}: it is all there is to add up`
+        : `${inside.join(" and ")} ${inside.length === 1 ? "changes" : "change"} along ${axes}: the product stays in the sum`;
+    kept(context, "hoist-factor", op.span, why);
+    return undefined;
+  }
+  const outside = leaving.map((f) => namesOf(editor, regions, f)).join(" and ");
+  applied(
+    context,
+    "hoist-factor",
+    op.span,
+    `${outside} is constant along ${axes}: it multiplies the sum once, and ${inside.join(" and ")} stays inside`,
+  );
   return { kept: { ...producer, value: staying }, inputs: regions, value: editor.substitute(value, binding) };
 }
 
@@ -75,9 +103,14 @@ function hoist(editor: ProgramEditor, steps: readonly Step[], op: Contract, at: 
  * Rewrites one contraction of a list of steps. Where the list also clears the accumulator, the hoisted factors multiply
  * the finished sum; where it does not (the list is a loop's body), they multiply each step's part before it is added.
  */
-export function hoistFrom(editor: ProgramEditor, steps: readonly Step[], op: Contract): readonly Step[] {
+export function hoistFrom(
+  editor: ProgramEditor,
+  steps: readonly Step[],
+  op: Contract,
+  context: PassContext,
+): readonly Step[] {
   const { build } = editor;
-  const found = [hoist(editor, steps, op, op.a), hoist(editor, steps, op, op.b)].filter((h) => h !== undefined);
+  const found = [op.a, op.b].map((at) => hoist(editor, steps, op, at, context)).filter((h) => h !== undefined);
   if (found.length === 0) return steps;
   const acc = editor.tensor(op.to.tensor);
   const cleared = steps.some((s) => s.kind === "fill" && s.to.tensor === acc.id);
@@ -134,11 +167,11 @@ function regionType(editor: ProgramEditor, region: Region): Scalar {
   return region.bit === undefined ? editor.tensor(region.tensor).type : "u1";
 }
 
-function run(program: Program): Program {
+function run(program: Program, context: PassContext): Program {
   const editor = new ProgramEditor(program);
   const body = mapBodies(program.body, (steps) => {
     let current = steps;
-    for (const step of steps) if (step.kind === "contract") current = hoistFrom(editor, current, step);
+    for (const step of steps) if (step.kind === "contract") current = hoistFrom(editor, current, step, context);
     return current;
   });
   return editor.done(body);

@@ -7,7 +7,7 @@
 import { isTileOp, type Program, type Region, type Step, type TileOp } from "../../ir/program.ts";
 import { bitsOf, isInt, rangeOf, type Scalar } from "../../ir/scalar.ts";
 import { mapBodies, ProgramEditor } from "../edit.ts";
-import type { Pass } from "../pass.ts";
+import { applied, kept, type Pass, type PassContext } from "../pass.ts";
 import { bindAxes, producerOf } from "./hoist-scales.ts";
 
 type Contract = Extract<TileOp, { kind: "contract" }>;
@@ -31,16 +31,27 @@ function magnitude(type: Scalar): number {
   return Math.max(-low, high);
 }
 
-function convert(editor: ProgramEditor, steps: readonly Step[], op: Contract): readonly Step[] {
+function convert(editor: ProgramEditor, steps: readonly Step[], op: Contract, context: PassContext): readonly Step[] {
   const a = codes(editor, steps, op.a);
   const b = codes(editor, steps, op.b);
-  if (a === undefined || b === undefined) return steps;
+  if (a === undefined || b === undefined) {
+    const floats = [a === undefined ? op.a.tensor : undefined, b === undefined ? op.b.tensor : undefined];
+    const named = floats.filter((f) => f !== undefined);
+    const why = `${named.join(" and ")} ${named.length === 1 ? "is" : "are"} no plain integer ${named.length === 1 ? "code" : "codes"}`;
+    kept(context, "integer-sum", op.span, why);
+    return steps;
+  }
   const terms = op.domain.filter((d) => op.over.includes(d.axis)).reduce((n, d) => n * d.extent, 1);
   const bound = terms * magnitude(editor.tensor(a.tensor).type) * magnitude(editor.tensor(b.tensor).type);
-  if (bound >= 2 ** 31) return steps;
+  if (bound >= 2 ** 31) {
+    kept(context, "integer-sum", op.span, `the sum may reach ${bound}, which i32 does not hold`);
+    return steps;
+  }
   const { build } = editor;
   const acc = editor.tensor(op.to.tensor);
   if (acc.type === "i32") return steps;
+  const why = `${a.tensor} and ${b.tensor} are codes, and |sum| ≤ ${bound} < 2^31: it is exact in i32`;
+  applied(context, "integer-sum", op.span, why);
   const sum = editor.add({ ...acc, id: `${acc.id}.i32`, type: "i32" });
   const to = { ...op.to, tensor: sum.id };
   const domain = op.domain.filter((d) => !op.over.includes(d.axis));
@@ -87,11 +98,11 @@ export function dropDead(editor: ProgramEditor, steps: readonly Step[]): readonl
   );
 }
 
-function run(program: Program): Program {
+function run(program: Program, context: PassContext): Program {
   const editor = new ProgramEditor(program);
   const body = mapBodies(program.body, (steps) => {
     let current = steps;
-    for (const step of steps) if (step.kind === "contract") current = convert(editor, current, step);
+    for (const step of steps) if (step.kind === "contract") current = convert(editor, current, step, context);
     return current === steps ? steps : dropDead(editor, current);
   });
   return editor.done(body);

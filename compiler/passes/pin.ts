@@ -3,11 +3,11 @@
  *
  * So printers print trees and never invent temporaries. Entries that nothing uses are dropped.
  */
-import { internal } from "../../ir/diagnostics.ts";
+import { internal, NO_SPAN } from "../../ir/diagnostics.ts";
 import { type Expr, ExprBuilder, type ExprId, operands } from "../../ir/expr.ts";
 import type { Kernel, Stmt } from "../../ir/kernel.ts";
 import { bodiesOf, exprsOf, mapStmt, mutableNames } from "../../ir/kernel-walk.ts";
-import type { Pass } from "../pass.ts";
+import { applied, type Pass } from "../pass.ts";
 
 /** A place in front of statement `index` of a block. */
 interface Site {
@@ -70,6 +70,11 @@ class Pinner {
       const own = expr.kind === "symbol" && this.#mutable.has(expr.name);
       this.#varies[id] = own || operands(expr).some((o) => this.#varies[o] === 1) ? 1 : 0;
     });
+  }
+
+  /** How many expressions got a name. */
+  get named(): number {
+    return this.#names.size;
   }
 
   run(): Kernel {
@@ -170,5 +175,11 @@ class Pinner {
 export const pin: Pass<Kernel> = {
   name: "pin",
   about: "expressions used more than once have names; unused ones are gone",
-  run: (kernel) => new Pinner(kernel).run(),
+  run(kernel, context) {
+    const pinner = new Pinner(kernel);
+    const named = pinner.run();
+    const why = `${pinner.named} expressions are used more than once: computed where all uses see them`;
+    if (pinner.named > 0) applied(context, "name", NO_SPAN, `${kernel.name}: ${why}`);
+    return named;
+  },
 };

@@ -7,14 +7,18 @@
 import { internal } from "../../ir/diagnostics.ts";
 import { isTileOp, type Program, type Step, type TileOp } from "../../ir/program.ts";
 import { findRow } from "../../ir/row-catalogue.ts";
-import { mapBodies, ProgramEditor } from "../edit.ts";
-import type { Pass, PassContext } from "../pass.ts";
+import { firstSpan, mapBodies, ProgramEditor } from "../edit.ts";
+import { applied, kept, type Pass, type PassContext } from "../pass.ts";
 
 type Contract = Extract<TileOp, { kind: "contract" }>;
 
-function run(program: Program, { schedule }: PassContext): Program {
+function run(program: Program, context: PassContext): Program {
+  const { schedule } = context;
   const row = schedule.row === undefined ? undefined : findRow(schedule.row);
-  if (row === undefined || row.op !== "mulAdd") return program;
+  if (row === undefined || row.op !== "mulAdd") {
+    kept(context, "operands", firstSpan(program), `the schedule multiplies by ${schedule.row ?? schedule.strategy}`);
+    return program;
+  }
   const editor = new ProgramEditor(program);
   const retyped = new Set<string>();
   const retype = (id: string): void => {
@@ -27,6 +31,8 @@ function run(program: Program, { schedule }: PassContext): Program {
   const swap = (op: Contract): Contract => {
     retype(op.a.tensor);
     retype(op.b.tensor);
+    const why = `${op.b.tensor} fills the ${row.m} lines of ${row.id}, ${op.a.tensor} its ${row.n} columns, as ${row.a.type}`;
+    applied(context, "operands", op.span, why);
     return { ...op, a: op.b, b: op.a };
   };
   const swapped = mapBodies(program.body, (steps) => steps.map((s) => (s.kind === "contract" ? swap(s) : s)));

@@ -8,7 +8,7 @@
 import { internal } from "../../ir/diagnostics.ts";
 import { isTileOp, type Program, type Step, type TileOp } from "../../ir/program.ts";
 import { ProgramEditor } from "../edit.ts";
-import type { Pass, PassContext } from "../pass.ts";
+import { applied, type Pass, type PassContext } from "../pass.ts";
 import { tileLaunch } from "../tile/loops.ts";
 
 function run(program: Program, context: PassContext): Program {
@@ -18,6 +18,11 @@ function run(program: Program, context: PassContext): Program {
   const body = program.body.map((step, launch): Step => {
     if (step.kind !== "launch") internal("tile expects launches");
     const ops = step.body.map((s): TileOp => (isTileOp(s) ? s : internal("tile expects ops on whole tensors")));
+    const { schedule } = context;
+    const shape = `${schedule.tileM} × ${schedule.tileN} results a warp, ${schedule.chunk} values a step, ${schedule.warps} warps, reduced axis in ${schedule.split}`;
+    if (ops.some((op) => op.kind === "contract"))
+      applied(context, schedule.strategy, step.span, `${shape}: ${schedule.reasons.join("; ")}`);
+    else applied(context, "rows", step.span, `${step.name} has no contraction: warps take rows of its result`);
     return { ...step, body: tileLaunch(editor, ops, context, whole, launch) };
   });
   return editor.done(body);
