@@ -58,6 +58,14 @@ export function cyclesPerMac({ bitSerial }: SystolicSpec, bits: number): number 
   return cycles === undefined ? undefined : cycles / bitSerial.lanes;
 }
 
+/** Cycles from the last row's entry into the array to its last sum: hops, and rescaling where PEs are bit-serial. */
+export function skewCycles({ rows, columns, bitSerial }: SystolicSpec, bits: number): number {
+  if (bitSerial === undefined) return rows + columns - 2;
+  const { tileRows, tileColumns, terms, rescaleCycles } = bitSerial;
+  const hops = Math.ceil(rows / tileRows) + Math.ceil(columns / tileColumns) - 2;
+  return hops * (terms.find((t) => t.bits === bits)?.cycles ?? 1) + rescaleCycles;
+}
+
 export function peakMacsPerSecond(machine: AcceleratorModel): number {
   return peakMacsPerCycle(machine) * machine.clockMHz * 1e6;
 }

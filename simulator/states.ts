@@ -13,6 +13,7 @@ export type BusyKind = (typeof BUSY_KINDS)[number];
  * - `dram-latency`: everything is requested, the last data have not arrived.
  * - `drain`: no row may enter while the last sums leave the array.
  * - `control`: cycles that the machine spends between folds.
+ * - `rescale`: bit-serial PEs hold a group's sum and wait until the one before it has been multiplied by its scale.
  */
 export const STALL_CAUSES = [
   "operand-weight",
@@ -24,6 +25,7 @@ export const STALL_CAUSES = [
   "dram-latency",
   "drain",
   "control",
+  "rescale",
 ] as const;
 export type StallCause = (typeof STALL_CAUSES)[number];
 

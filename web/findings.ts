@@ -65,6 +65,7 @@ const REASONS: Readonly<Record<string, string>> = {
   "dram-latency": "all is requested, the last data have not arrived",
   drain: "no row may enter while the last sums leave",
   control: "cycles between folds",
+  rescale: "a group's sum waits until the one before it has its scale",
 };
 
 /** What a lane did for some cycles, and because of whom. */

@@ -23,6 +23,7 @@ type Meaning =
   | "dram-latency"
   | "drain"
   | "control"
+  | "rescale"
   | "idle";
 
 export const COLOURS: Readonly<Record<Theme, Readonly<Record<Meaning, string>>>> = {
@@ -42,6 +43,7 @@ export const COLOURS: Readonly<Record<Theme, Readonly<Record<Meaning, string>>>>
     "dram-latency": "#c66565",
     drain: "#bdc084",
     control: "#585453",
+    rescale: "#6e066b",
     idle: "#eceef1",
   },
   dark: {
@@ -60,6 +62,7 @@ export const COLOURS: Readonly<Record<Theme, Readonly<Record<Meaning, string>>>>
     "dram-latency": "#fab3ac",
     drain: "#fee891",
     control: "#525350",
+    rescale: "#975994",
     idle: "#20242c",
   },
 };
@@ -87,6 +90,7 @@ const STALLS: readonly Meaning[] = [
   "operand-result",
   "drain",
   "control",
+  "rescale",
 ];
 
 /** What each state of a file means as a colour. */

@@ -1,5 +1,5 @@
 /** Chooses the blocks of a product that lie in a machine's buffers, by the cycles that they are expected to take. */
-import { cyclesPerMac, type Parts } from "../../hw-models/derive.ts";
+import { cyclesPerMac, type Parts, skewCycles } from "../../hw-models/derive.ts";
 import type { Dataflow, OperandRole, SramSpec } from "../../hw-models/schema.ts";
 import type { Diagnostics } from "../../ir/diagnostics.ts";
 import { type ExprId, type Exprs, operands } from "../../ir/expr.ts";
@@ -168,6 +168,8 @@ function expectedCycles(exprs: Exprs, p: Product, parts: Parts, mapping: Mapping
   const full = { m: p.m.extent, n: p.n.extent, k: p.k.extent };
   const { bytesPerCycle, latencyCycles } = parts.dram;
   let first = 0;
+  /** Of each side: how often a block is loaded, and bytes of all loads. */
+  const loads: { readonly count: number; readonly bytes: number }[] = [];
   let bytes = (batches * p.m.extent * p.n.extent * bitsOf(p.result.type)) / 8;
   for (const side of [p.weight, p.activation]) {
     const level = levelOf(side, loops, p, blocks);
@@ -178,7 +180,9 @@ function expectedCycles(exprs: Exprs, p: Product, parts: Parts, mapping: Mapping
         .map(trips),
     );
     const own = product(p.batch.filter((d) => side.axes.includes(d.axis)).map((d) => d.extent));
-    bytes += again * own * sideBytes(exprs, side, p, full);
+    const loaded = again * own * sideBytes(exprs, side, p, full);
+    loads.push({ count: product(loops.slice(0, level).map(trips)), bytes: loaded });
+    bytes += loaded;
     first += sideBytes(exprs, side, p, blockSizes(side, p, blocks));
   }
   const { array, feeders } = parts;
@@ -189,7 +193,7 @@ function expectedCycles(exprs: Exprs, p: Product, parts: Parts, mapping: Mapping
   };
   const timeTrips = Math.ceil(full[mapping.time] / blocks.sizes[mapping.time]);
   const folds = batches * timeTrips * spatial(mapping.row, array.rows) * spatial(mapping.column, array.columns);
-  const skew = overlap.fillOverlapsDrain ? 0 : array.rows + array.columns - 2;
+  const skew = overlap.fillOverlapsDrain ? 0 : skewCycles(array, codeBits(p));
   const width = {
     weight: mapping.time === "n" ? array.rows : array.columns,
     activation: mapping.time === "m" ? array.rows : array.columns,
@@ -207,7 +211,10 @@ function expectedCycles(exprs: Exprs, p: Product, parts: Parts, mapping: Mapping
     ? Math.max(stream + drain, preload, ...decode)
     : preload + Math.max(stream + drain, ...decode);
   const ends = first / bytesPerCycle + latencyCycles + resultBytes(p, blocks.sizes) / bytesPerCycle;
-  return Math.max(bytes / bytesPerCycle, folds * fold) + ends;
+  const computing = folds * fold;
+  // A block is loaded, arrives and is worked on; only so many are under way at once.
+  const turns = loads.map((l) => (l.bytes / bytesPerCycle + l.count * latencyCycles + computing) / blocks.depth);
+  return Math.max(bytes / bytesPerCycle, computing, ...turns) + ends;
 }
 
 /** Bits of a weight's code: all stored tensors that hold something for each weight. */

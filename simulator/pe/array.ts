@@ -2,6 +2,7 @@
 import type { SystolicSpec } from "../../hw-models/schema.ts";
 import { internal } from "../../ir/diagnostics.ts";
 import { stepOutputStationary } from "./output-stationary.ts";
+import { PeRecorder, type PeRuns } from "./record.ts";
 import { stepStationary } from "./stationary.ts";
 
 /** What the array is built like. */
@@ -21,6 +22,8 @@ export interface PeRun {
   /** PEs times cycles that were stepped. */
   readonly peCycles: number;
   readonly y: Float64Array;
+  /** What each PE did, where it was asked for. */
+  readonly pes?: PeRuns;
 }
 
 /**
@@ -34,16 +37,34 @@ export function isSteppable({ dataflow, overlap }: PeArray): boolean {
 }
 
 /** Steps a product through the array. Cycles are counted: folds begin when registers are seen to be empty or loaded. */
-export function stepArray(array: PeArray, { m, n, k, x, w }: PeProduct): PeRun {
+export function stepArray(array: PeArray, { m, n, k, x, w }: PeProduct, withStates = false): PeRun {
   if (!isSteppable(array)) internal("registers cannot carry this overlap");
   const y = new Float64Array(m * n);
-  const done = (cycles: number): PeRun => ({ cycles, peCycles: cycles * array.rows * array.columns, y });
-  switch (array.dataflow) {
-    case "os":
-      return done(stepOutputStationary(array, { m, n, k, x, w }, y));
-    case "ws":
-      return done(stepStationary(array, { kept: w, stream: x, columns: n, time: m, k }, y, { column: 1, time: n }));
-    case "is":
-      return done(stepStationary(array, { kept: x, stream: w, columns: m, time: n, k }, y, { column: n, time: 1 }));
-  }
+  const pes = array.rows * array.columns;
+  const recorder = withStates ? new PeRecorder(pes) : undefined;
+  const step = (): number => {
+    switch (array.dataflow) {
+      case "os":
+        return stepOutputStationary(array, { m, n, k, x, w }, y, recorder);
+      case "ws":
+        return stepStationary(
+          array,
+          { kept: w, stream: x, columns: n, time: m, k },
+          y,
+          { column: 1, time: n },
+          recorder,
+        );
+      case "is":
+        return stepStationary(
+          array,
+          { kept: x, stream: w, columns: m, time: n, k },
+          y,
+          { column: n, time: 1 },
+          recorder,
+        );
+    }
+  };
+  const cycles = step();
+  const run = { cycles, peCycles: cycles * pes, y };
+  return recorder === undefined ? run : { ...run, pes: recorder.done(cycles) };
 }

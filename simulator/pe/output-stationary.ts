@@ -1,5 +1,6 @@
 /** PEs that keep their sum while both operands move, one right and one down: output stationary. */
 import type { PeArray, PeProduct } from "./array.ts";
+import { PE_DRAIN, PE_IDLE, PE_MULTIPLY, PE_PADDING, type PeRecorder } from "./record.ts";
 
 const VALID = 1;
 const FIRST = 2;
@@ -10,7 +11,12 @@ const LAST = 4;
  * column c enter r and c cycles late. Sums leave over wires of their own in the cycle of their last product, or are
  * shifted down, row by row, once no operand is left in the array.
  */
-export function stepOutputStationary(array: PeArray, { m, n, k, x, w }: PeProduct, y: Float64Array): number {
+export function stepOutputStationary(
+  array: PeArray,
+  { m, n, k, x, w }: PeProduct,
+  y: Float64Array,
+  recorder?: PeRecorder,
+): number {
   const { rows: R, columns: C, overlap } = array;
   const size = R * C;
   const rowFolds = Math.ceil(m / R);
@@ -23,6 +29,8 @@ export function stepOutputStationary(array: PeArray, { m, n, k, x, w }: PeProduc
   const enteredFold = new Int32Array(depth).fill(-1);
   const enteredTime = new Int32Array(depth);
   const outFold = new Int32Array(size);
+  /** The fold that entered in each cycle, for the recorder. */
+  const entered: number[] = [];
   let [cycle, fold, time, inFlight, freeAt, draining] = [0, 0, 0, 0, 0, 0];
 
   const store = (at: number, r: number, c: number, value: number): void => {
@@ -98,13 +106,28 @@ export function stepOutputStationary(array: PeArray, { m, n, k, x, w }: PeProduc
     if (draining === 0) freeAt = cycle + 1 + overlap.controlCyclesPerFold;
   };
 
+  const record = (to: PeRecorder): void => {
+    entered.push(enteredFold[cycle % depth]!);
+    marks.forEach((mark, at) => {
+      const [r, c] = [Math.floor(at / C), at % C];
+      const from = mark === 0 ? 0 : entered[cycle - r - c]!;
+      to.states[at] = mark === 0 ? PE_IDLE : rowOf(from) + r < m && columnOf(from) + c < n ? PE_MULTIPLY : PE_PADDING;
+    });
+    to.step();
+  };
+
   for (; fold < folds || inFlight > 0 || draining > 0; cycle++) {
     if (draining > 0) {
       drain();
+      if (recorder === undefined) continue;
+      entered.push(-1);
+      recorder.states.fill(PE_DRAIN);
+      recorder.step();
       continue;
     }
     enter();
     stepPes();
+    if (recorder !== undefined) record(recorder);
     if (inFlight > 0 || (marks[size - 1]! & LAST) === 0) continue;
     // Where folds overlap, only the last one ends here.
     if (overlap.fillOverlapsDrain && fold < folds) continue;

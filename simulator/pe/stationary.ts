@@ -1,5 +1,6 @@
 /** PEs that keep one operand while the other moves right and sums move down: weight and input stationary. */
 import type { PeArray } from "./array.ts";
+import { PE_IDLE, PE_MULTIPLY, PE_PADDING, type PeRecorder } from "./record.ts";
 
 /** out[t, c] = Σ_k stream[t, k] · kept[c, k]; both row-major. */
 export interface StationaryProduct {
@@ -22,7 +23,13 @@ interface Strides {
  * chain holds. Row r of the stream enters r cycles after row 0; with shadow registers, column c loads c cycles late too,
  * so that no register of the chain is overwritten before its PE has taken it over.
  */
-export function stepStationary(array: PeArray, product: StationaryProduct, out: Float64Array, to: Strides): number {
+export function stepStationary(
+  array: PeArray,
+  product: StationaryProduct,
+  out: Float64Array,
+  to: Strides,
+  recorder?: PeRecorder,
+): number {
   const { rows: R, columns: C, overlap } = array;
   const { kept, stream, k } = product;
   const rowFolds = Math.ceil(k / R);
@@ -123,9 +130,23 @@ export function stepStationary(array: PeArray, product: StationaryProduct, out: 
     }
   };
 
+  /** The fold that entered in each cycle, for the recorder. */
+  const entered: number[] = [];
+  const record = (by: PeRecorder): void => {
+    entered.push(enteredFold[cycle % R]!);
+    parity.forEach((carried, at) => {
+      const [r, c] = [Math.floor(at / C), at % C];
+      const from = carried === 0 ? 0 : entered[cycle - r - c]!;
+      const useful = (from % rowFolds) * R + r < k && Math.floor(from / rowFolds) * C + c < product.columns;
+      by.states[at] = carried === 0 ? PE_IDLE : useful ? PE_MULTIPLY : PE_PADDING;
+    });
+    by.step();
+  };
+
   for (; fold < folds || inFlight > 0; cycle++) {
     enter();
     stepPes();
+    if (recorder !== undefined) record(recorder);
     takeOut();
     load();
   }

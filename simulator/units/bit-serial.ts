@@ -4,6 +4,11 @@ import { internal } from "../../ir/diagnostics.ts";
 import { type Format, isPlain } from "../../ir/format.ts";
 import { isTileOp, type Program, type Step, type TileOp } from "../../ir/program.ts";
 import { bitsOf } from "../../ir/scalar.ts";
+import { busy, stalled } from "../states.ts";
+import type { Lane } from "./unit.ts";
+
+const CONTRACT = busy("contract");
+const RESCALE = stalled("rescale");
 
 /** How the second operand of a product is stored, as far as PEs see it. */
 export interface WeightCodes {
@@ -35,31 +40,93 @@ function opsIn(body: readonly Step[]): readonly TileOp[] {
   return body.flatMap((step) => (isTileOp(step) ? [step] : step.kind === "loop" ? opsIn(step.body) : []));
 }
 
-/** What a fold of these codes costs. */
-export interface SerialTiming {
-  /** Cycles in which the array takes `time` rows, stalls for rescaling included. */
-  readonly stream: (time: number) => number;
-  /** From the last row's entry to the last sum: hops between tiles, and the rescaling of the last group. */
+/** The clock of bit-serial PEs: when rows have entered, and when their groups have been rescaled. */
+export interface SerialClock {
+  /** Rows enter from `start` on, the first of a fold or further ones; the cycle in which all have. Fills the lane. */
+  enter(start: number, time: number, foldStart: boolean, lane: Lane): number;
+  /** The cycle in which the corner's PEs have rescaled the last group that entered. */
+  rescaled(): number;
+  /** Hops from the corner to the last tile of PEs, in cycles. */
   readonly skew: number;
+  /** From one tile of PEs to the next. */
+  readonly hopCycles: number;
+}
+
+/** Cycles that a weight of so many bits takes in the PEs. */
+export function termsOf(spec: BitSerialSpec, bits: number): number {
+  return spec.terms.find((t) => t.bits === bits)?.cycles ?? internal(`bit-serial PEs take no weights of ${bits} bits`);
 }
 
 /**
- * A group's sum is rescaled one bit of the scale a cycle, while the next group streams; where that takes longer than the
- * group, the PE waits. Operands are broadcast within a tile of PEs and move on to the next tile after their terms.
+ * A group's sum is rescaled one bit of the scale a cycle, while the next group streams; a group whose sum is complete
+ * before the rescaling of the one before it has ended makes the PE wait. Operands are broadcast within a tile of PEs
+ * and move on to the next tile after their terms.
  */
-export function serialTiming(
+export function serialClock(
   spec: BitSerialSpec,
   rows: number,
   columns: number,
   { bits, group }: WeightCodes,
-): SerialTiming {
-  const terms =
-    spec.terms.find((t) => t.bits === bits)?.cycles ?? internal(`bit-serial PEs take no weights of ${bits} bits`);
+): SerialClock {
+  const terms = termsOf(spec, bits);
   const perGroup = Math.ceil(group / spec.lanes) * terms;
-  const wait = Math.max(0, spec.rescaleCycles - perGroup);
   const hops = Math.ceil(rows / spec.tileRows) + Math.ceil(columns / spec.tileColumns) - 2;
+  /** Rows of the fold that have entered, the cycle of the last one, and when the rescaling registers are free. */
+  let [position, entered, free] = [0, 0, 0];
+  let began = false;
+
+  /** Cycles from the start of a fold to the entry of so many rows, waits left out. */
+  const streamed = (count: number): number =>
+    count < group
+      ? Math.ceil(count / spec.lanes) * terms
+      : Math.floor(count / group) * perGroup + Math.ceil((count % group) / spec.lanes) * terms;
+
+  /** The group whose sum is complete hands it over: when it can. */
+  const handOver = (complete: number): number => {
+    const at = Math.max(complete, free);
+    free = at + spec.rescaleCycles;
+    return at;
+  };
+
+  /** Groups that take longer than their rescaling follow each other without waiting. */
+  const enterSmoothly = (start: number, end: number, lane: Lane): number => {
+    const until = start + streamed(end) - streamed(position);
+    const boundary = Math.floor((end - 1) / group) * group;
+    if (boundary > position) free = start + streamed(boundary) - streamed(position) + spec.rescaleCycles;
+    lane.fill(until, CONTRACT);
+    return until;
+  };
+
+  const enterByGroups = (start: number, end: number, lane: Lane): number => {
+    let now = start;
+    for (let at = position; at < end; ) {
+      if (at > position && at % group === 0) {
+        now = handOver(now);
+        lane.fill(now, RESCALE);
+      }
+      const next = Math.min(end, (Math.floor(at / group) + 1) * group);
+      now += streamed(next) - streamed(at);
+      lane.fill(now, CONTRACT);
+      at = next;
+    }
+    return now;
+  };
+
   return {
-    stream: (time) => Math.ceil(time / spec.lanes) * terms + (wait === 0 ? 0 : Math.ceil(time / group) * wait),
-    skew: hops * terms + spec.rescaleCycles,
+    skew: hops * terms,
+    hopCycles: terms,
+    enter(start, time, foldStart, lane) {
+      if (foldStart) position = 0;
+      const handsOver = began && (foldStart || (position > 0 && position % group === 0));
+      // The last group may have been complete for a while when operands were late.
+      const from = handsOver ? Math.max(start, handOver(entered)) : start;
+      lane.fill(from, RESCALE);
+      began = true;
+      const end = position + time;
+      entered = perGroup < spec.rescaleCycles ? enterByGroups(from, end, lane) : enterSmoothly(from, end, lane);
+      position = end;
+      return entered;
+    },
+    rescaled: () => Math.max(entered, free) + spec.rescaleCycles,
   };
 }

@@ -2,7 +2,7 @@
 import type { SystolicSpec } from "../../hw-models/schema.ts";
 import type { Work } from "../issue.ts";
 import { busy, stalled } from "../states.ts";
-import type { SerialTiming } from "./bit-serial.ts";
+import type { SerialClock } from "./bit-serial.ts";
 import { type Lane, setAll, startTimes, type Unit } from "./unit.ts";
 
 const CONTRACT = busy("contract");
@@ -52,13 +52,10 @@ export function serialCycles(spec: SystolicSpec, m: number, n: number, k: number
 }
 
 /** The array; `serial` says how long rows take where PEs are bit-serial. */
-export function systolic(spec: SystolicSpec, serial?: SerialTiming): Unit {
-  const plain = foldCosts(spec);
-  const costs = serial === undefined ? plain : { ...plain, skew: serial.skew };
+export function systolic(spec: SystolicSpec, serial?: SerialClock): Unit {
+  const costs = foldCosts(spec);
   const times = startTimes();
   const { fillOverlapsDrain } = spec.overlap;
-  // While a fold's skew is overlapped, the next one's first row follows its last.
-  const gap = (fillOverlapsDrain ? 0 : costs.skew) + costs.drain;
   /** The first row of a new fold may enter. */
   let ready = 0;
 
@@ -70,6 +67,12 @@ export function systolic(spec: SystolicSpec, serial?: SerialTiming): Unit {
     if (to > drained) lane.fill(Math.min(to, ready), CONTROL);
   };
 
+  const enter = (start: number, work: Work, lane: Lane): number => {
+    if (serial !== undefined) return serial.enter(start, work.time, work.foldStart, lane);
+    lane.fill(start + work.time, CONTRACT);
+    return start + work.time;
+  };
+
   const play = (work: Work, now: number, lane: Lane): void => {
     if (work.macs === 0) {
       setAll(times, now);
@@ -77,12 +80,13 @@ export function systolic(spec: SystolicSpec, serial?: SerialTiming): Unit {
     }
     const start = work.foldStart && now < ready ? ready : now;
     if (start > now) settle(now, start, lane);
-    const entered = start + (serial === undefined ? work.time : serial.stream(work.time));
-    lane.fill(entered, CONTRACT);
-    ready = entered + gap + costs.control;
+    const entered = enter(start, work, lane);
+    const left = serial === undefined ? entered + costs.skew : serial.rescaled() + serial.skew;
+    // While a fold's skew is overlapped, the next one's first row follows its last.
+    ready = (fillOverlapsDrain ? entered : left) + costs.drain + costs.control;
     times.next = entered;
     times.operandsFree = entered;
-    times.visible = entered + costs.skew + costs.drain + costs.control;
+    times.visible = left + costs.drain + costs.control;
     times.registersFree = fillOverlapsDrain ? entered : times.visible;
   };
   return { times, play, settle, tail: DRAIN };
