@@ -62,7 +62,7 @@ export function openApp(model: Model, shell: Shell): App {
     goTo: goToDialog((cycle) => goToCycle(viewer, cycle)),
     kinds: [...new Set(model.layers.map((l) => l.kind))],
     closing: new AbortController(),
-    spec: fromHash(location.hash, model.cycles, model.lanes.length),
+    spec: fromHash(shell.address.read(), model.cycles, model.lanes.length),
     paint: paintOf(model.states, shell.theme()),
     shown: undefined,
     hover: undefined,
@@ -155,6 +155,7 @@ function connectDrawing(viewer: Viewer, panels: Panels): () => void {
 
 /** Changes of the view: panels follow at once, the address a little later; Back and Forward come in here. */
 function connectAddress(viewer: Viewer, panels: Panels): void {
+  const { address } = viewer.shell;
   const timers: { hash?: ReturnType<typeof setTimeout>; panel?: ReturnType<typeof setTimeout> } = {};
   const showPanels = (): void => {
     showSlice(panels.slice, viewer.model, selectedSlice(viewer), panels.actions);
@@ -166,12 +167,12 @@ function connectAddress(viewer: Viewer, panels: Panels): void {
   };
   const writeHash = (): void => {
     clearTimeout(timers.hash);
-    if (location.hash !== hashOf(viewer)) history.replaceState(null, "", hashOf(viewer));
+    address.write(hashOf(viewer), "replace");
   };
   viewer.update = (change, kind = "replace") => {
     if (kind === "push") {
       writeHash();
-      history.pushState(null, "", hashOf(viewer));
+      address.write(hashOf(viewer), "push");
     }
     const before = viewer.spec;
     viewer.spec = { ...before, ...change };
@@ -185,7 +186,7 @@ function connectAddress(viewer: Viewer, panels: Panels): void {
     "popstate",
     () => {
       clearTimeout(timers.hash);
-      viewer.spec = fromHash(location.hash, viewer.model.cycles, viewer.model.lanes.length);
+      viewer.spec = fromHash(address.read(), viewer.model.cycles, viewer.model.lanes.length);
       viewer.shell.search.value = viewer.spec.query;
       runSearch(viewer, viewer.spec.query);
       showPanels();

@@ -7,7 +7,8 @@ import type { Viewer } from "./viewer.ts";
 const MAX_STEP_MS = 50;
 
 const isTyping = (event: KeyboardEvent): boolean =>
-  event.target instanceof HTMLInputElement || document.querySelector("dialog[open]") !== null;
+  (event.target instanceof Element && event.target.closest("input, select, textarea, [contenteditable]") !== null) ||
+  document.querySelector("dialog[open]") !== null;
 
 /** Listens until the trace is closed. */
 export function connectKeyboard(viewer: Viewer): void {
@@ -43,7 +44,7 @@ export function connectKeyboard(viewer: Viewer): void {
     if (clock.frame === 0) clock.frame = requestAnimationFrame(tick);
   };
 
-  globalThis.addEventListener("keydown", onDown, { signal });
+  viewer.shell.keys.addEventListener("keydown", (event) => onDown(event as KeyboardEvent), { signal });
   globalThis.addEventListener(
     "keyup",
     ({ code, key }) => {

@@ -7,7 +7,7 @@ import type { Loaded, Model } from "./model.ts";
 import type { Theme } from "./palette.ts";
 import { helpDialog } from "./panels/help.ts";
 import { facts } from "./panels/summary.ts";
-import type { Shell } from "./viewer.ts";
+import { PAGE_ADDRESS, type Shell } from "./viewer.ts";
 
 /** The text of the worker's script: the build puts it here, so that the page is one file. */
 declare const BITLOOM_WORKER: string;
@@ -29,7 +29,7 @@ const search = el("input", {
 });
 const searchCount = el("output", { class: "search-count", "aria-live": "polite" });
 const title = el("div", { class: "title" });
-const main = el("main", { tabindex: -1 });
+const main = el("main", { class: "viewer", tabindex: -1 });
 const status = el("footer", { class: "status" });
 const help = helpDialog();
 const picker = el("input", { type: "file", hidden: true, "aria-label": "Trace file" });
@@ -61,7 +61,16 @@ function command(id: CommandId): void {
   if (id === "help") help.showModal();
 }
 
-const shell: Shell = { main, status, search, searchCount, theme: () => page.theme, command };
+const shell: Shell = {
+  main,
+  status,
+  search,
+  searchCount,
+  keys: globalThis,
+  address: PAGE_ADDRESS,
+  theme: () => page.theme,
+  command,
+};
 
 function titleBar(): HTMLElement {
   const tools = el(

@@ -8,12 +8,31 @@ import { type SliceRef, sliceAt } from "./slices.ts";
 import type { Shown, Stage } from "./stage.ts";
 import { toHash, type ViewSpec, windowAround } from "./view-spec.ts";
 
+/** Where the view is kept between visits: the page's address, or a place of whoever shows the viewer. */
+export interface Address {
+  read(): string;
+  /** `push`: a step that can be taken back. */
+  write(hash: string, kind: "replace" | "push"): void;
+}
+
+/** The page's own address. */
+export const PAGE_ADDRESS: Address = {
+  read: () => location.hash,
+  write(hash, kind) {
+    if (kind === "push") history.pushState(null, "", hash);
+    else if (location.hash !== hash) history.replaceState(null, "", hash);
+  },
+};
+
 /** Parts of the page that belong to no trace. */
 export interface Shell {
   readonly main: HTMLElement;
   readonly status: HTMLElement;
   readonly search: HTMLInputElement;
   readonly searchCount: HTMLElement;
+  /** Keys that go down in here are the viewer's: all of them where it has the page to itself. */
+  readonly keys: EventTarget;
+  readonly address: Address;
   theme(): Theme;
   command(id: CommandId): void;
 }
