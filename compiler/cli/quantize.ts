@@ -14,16 +14,17 @@ import {
 } from "../io/packed.ts";
 import { layOutSafetensors, type NewTensor, type SafetensorsPlan } from "../io/safetensors.ts";
 import { countOf, isReadable, readValues, rowCount, rowLength, type TensorInfo } from "../io/tensor-file.ts";
-import { ErrorStats, hasNonFinite } from "../quantize/error-stats.ts";
-import { decoderOfFormat, type FormatDecoder } from "../quantize/format-decode.ts";
 import {
-  encoderOfFormat,
   type FieldValues,
   type FormatEncoder,
   joinStats,
   statsOf,
+  studyTensor,
   type TensorStats,
-} from "../quantize/format-encode.ts";
+} from "../quantize/encoder.ts";
+import { ErrorStats, hasNonFinite } from "../quantize/error-stats.ts";
+import { decoderOfFormat, type FormatDecoder } from "../quantize/format-decode.ts";
+import { encoderOfFormat } from "../quantize/format-encode.ts";
 import { readSources } from "./check.ts";
 import { formatBytes, formatSeconds, printTable } from "./table.ts";
 import {
@@ -200,7 +201,7 @@ async function copyTensor(
 
 /** Rows of a piece: whole steps, so that every stream goes on at a whole word. */
 function pieceRows(packing: Packing, rows: number, columns: number): number {
-  if (packing.encoder.wholeTensor) return rows;
+  if (packing.encoder.learn || packing.encoder.sums) return rows;
   return Math.min(rows, Math.max(1, Math.floor(PIECE_VALUES / columns / ROW_STEP)) * ROW_STEP);
 }
 
@@ -229,7 +230,11 @@ async function packTensor(
       terminal.say(`  ${terminal.accent("cyan", "-->")} ${path}, from byte ${tensor.start}`);
       return EXIT.failed;
     }
-    const fields = encoder.encode(values, columns, stats);
+    const fields = encoder.encode(
+      values,
+      columns,
+      encoder.learn || encoder.sums ? studyTensor(encoder, values, columns) : stats,
+    );
     errors.add(values, decode(stored(packing, fields), columns));
     for (const [n, field] of format.fields.entries()) {
       if (field.scope === "tensor" && row > 0) continue;

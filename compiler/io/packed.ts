@@ -1,5 +1,6 @@
 /** Packed tensors in safetensors files: one stream a field, and a record that says which declaration gives them meaning. */
 import { internal } from "../../ir/diagnostics.ts";
+import { bitsToF16 } from "../../ir/float.ts";
 import type { Field, Format } from "../../ir/format.ts";
 import { addressBits } from "../../ir/layout/build.ts";
 import type { Layout } from "../../ir/layout/layout.ts";
@@ -7,7 +8,7 @@ import { packStream, unpackStream } from "../../ir/pack.ts";
 import { bitsOf, isInt, isSigned } from "../../ir/scalar.ts";
 import { rowMajorLayout, streamLayout } from "../instantiate/stream-layouts.ts";
 import { fieldDims, isPerValue } from "../instantiate/terms.ts";
-import { packRows, unpackRows } from "./bit-rows.ts";
+import { halvesOf, packRows, unpackRows } from "./bit-rows.ts";
 import type { NewTensor } from "./safetensors.ts";
 
 /** The key of the record in a file's metadata; its value is JSON of a `PackedRecord`. */
@@ -131,6 +132,12 @@ export function packField(
   const { count, length } = rowsOf(format, field, rows, columns);
   if (isInt(field.type) && isRowMajor(format, field, columns))
     return viewOf(packRows(values, bitsOf(field.type), count, length));
+  const isPlain = count * length === values.length && (length * bitsOf(field.type)) % 32 === 0;
+  if (isPlain && isRowMajor(format, field, columns)) {
+    const floats = Float32Array.from(values);
+    if (field.type === "f32") return new Uint8Array(floats.buffer);
+    if (field.type === "f16") return new Uint8Array(halvesOf(floats).buffer);
+  }
   const layout = layoutOf(format, field, rows, columns) ?? internal(`no layout for ${field.name}`);
   return viewOf(packStream(values, field.type, layout));
 }
@@ -146,6 +153,10 @@ export function unpackField(
   // The readers' bytes may begin anywhere; words must not.
   const words = new Uint32Array(bytes.slice().buffer);
   const { count, length } = rowsOf(format, field, rows, columns);
+  if ((length * bitsOf(field.type)) % 32 === 0 && isRowMajor(format, field, columns)) {
+    if (field.type === "f32") return Float64Array.from(new Float32Array(words.buffer));
+    if (field.type === "f16") return Float64Array.from(new Uint16Array(words.buffer), bitsToF16);
+  }
   if (isInt(field.type) && bitsOf(field.type) < 32 && isRowMajor(format, field, columns))
     return unpackRows(words, bitsOf(field.type), isSigned(field.type), count, length);
   const layout = layoutOf(format, field, rows, columns) ?? internal(`no layout for ${field.name}`);

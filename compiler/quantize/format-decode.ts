@@ -2,9 +2,10 @@
 import { internal } from "../../ir/diagnostics.ts";
 import { compileExpr } from "../../ir/eval/expr.ts";
 import type { Format } from "../../ir/format.ts";
-import { type IntType, isFloat, rangeOf } from "../../ir/scalar.ts";
-import type { FieldValues } from "./format-encode.ts";
-import { type FormatModel, modelOf, zeroStep } from "./format-model.ts";
+import type { FieldValues } from "./encoder.ts";
+import { type FormatModel, factorOf, modelOf, offsetOf, zeroStep } from "./format-model.ts";
+import type { Parameter } from "./format-probe.ts";
+import { codesOf, heldBy } from "./model-fields.ts";
 
 /** One block at a time: `fields` holds its numbers, `offsets` where in them the block begins. Real arithmetic. */
 export class BlockEvaluator {
@@ -77,47 +78,42 @@ function rowsOf(format: Format, fields: FieldValues, columns: number): number {
   return internal(`${format.name} stores nothing a row`);
 }
 
-/** The codes of values from the fields that make them up. */
-function codesOf({ codes }: FormatModel, fields: FieldValues): Uint16Array {
-  const [only] = codes;
-  const first = fields.get(only!.field.name)!;
-  const out = new Uint16Array(first.length);
-  for (const { field, first: least, stride } of codes) {
-    const digits = fields.get(field.name)!;
-    for (let i = 0; i < out.length; i++) out[i]! += (digits[i]! - least) * stride;
-  }
-  return out;
-}
-
-/** Codes through the grid of the group's choice, times the group's scales. */
+/** Codes through the grid of the choice, times the scales: in runs of values that share all parameters. */
 function decodeByModel(format: Format, model: FormatModel): FormatDecoder {
-  const first = new Map(format.fields.map((f) => [f, isFloat(f.type) ? 0 : rangeOf(f.type as IntType)[0]]));
-  const step = model.zero === undefined ? 0 : zeroStep(model);
-  // Without parameters a block, a row is decoded in one go.
-  const perBlock = format.fields.some((f) => !model.codes.some((c) => c.field === f) && f.scope === "block");
+  const { storage, scales, bias, selectors, zero } = model;
+  const { parameters } = storage;
+  const step = zero === undefined ? 0 : zeroStep(model);
   const choiceOf = new Map(model.choices.map((choice, n) => [choice.join(), n]));
+  const spans = parameters.filter((p) => p.scope === "block").map((p) => p.span);
   return (fields, columns) => {
-    const codes = codesOf(model, fields);
-    const size = perBlock ? format.block : columns;
-    const perRow = Math.ceil(columns / size);
+    const codes = codesOf(storage, format.block, columns, fields);
+    // Without parameters a block, a row is decoded in one go.
+    const run = spans.length === 0 ? columns : Math.min(...spans);
+    if (spans.some((s) => s % run !== 0)) internal(`parameters of ${format.name} overlap`);
+    const perRow = Math.ceil(columns / format.block);
+    const held = new Map(parameters.map((p) => [p, heldBy(p, fields)]));
     const out = new Float32Array(codes.length);
-    const groups = (codes.length / columns) * perRow;
-    for (let g = 0; g < groups; g++) {
-      const row = Math.floor(g / perRow);
-      const at = (field: { readonly name: string; readonly scope: string }): number =>
-        fields.get(field.name)![field.scope === "tensor" ? 0 : field.scope === "row" ? row : g]!;
-      let scale = 1;
-      for (const { field, factors } of model.scales)
-        scale *= factors === undefined ? at(field) : factors[at(field) - first.get(field)!]!;
-      const choice = model.selectors.length === 0 ? 0 : choiceOf.get(model.selectors.map(at).join());
-      const grid = model.grids[choice ?? internal("a selector outside its type")]!;
-      const zero = model.zero === undefined ? 0 : at(model.zero) * step;
-      // Adding −0 changes no number, not even the sign of zero.
-      const offset = model.offset === undefined ? -0 : model.offset.sign * at(model.offset.field);
-      const start = row * columns + (g % perRow) * size;
-      const end = Math.min(start + size, (row + 1) * columns);
-      for (let i = start; i < end; i++) out[i] = scale * (grid[codes[i]!]! - zero) + offset;
-    }
+    const place = { row: 0, column: 0 };
+    const at = (p: Parameter): number => {
+      const { row, column } = place;
+      const own = held.get(p)!;
+      if (p.scope !== "block") return own[p.scope === "tensor" ? 0 : row]!;
+      const block = Math.floor(column / format.block);
+      return own[(row * perRow + block) * p.count + Math.floor((column - block * format.block) / p.span)]!;
+    };
+    for (; place.row * columns < codes.length; place.row++)
+      for (place.column = 0; place.column < columns; place.column += run) {
+        let scale = 1;
+        for (const s of scales) scale *= factorOf(s, at(s.field));
+        if (bias !== undefined) scale += at(bias);
+        const choice = selectors.length === 0 ? 0 : choiceOf.get(selectors.map(at).join());
+        const grid = model.grids[choice ?? internal("a selector outside its type")]!;
+        const shift = zero === undefined ? 0 : at(zero) * step;
+        const offset = offsetOf(model, at);
+        const start = place.row * columns + place.column;
+        const end = Math.min(start + run, (place.row + 1) * columns);
+        for (let i = start; i < end; i++) out[i] = scale * (grid[codes[i]!]! - shift) + offset;
+      }
     return out;
   };
 }

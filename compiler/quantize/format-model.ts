@@ -1,183 +1,150 @@
 /**
- * What a declared format does, found by evaluating its value expression: value = Π scales · grid[choice][code] + offset.
+ * What a declared format does, found by evaluating its value expression:
+ * value = (Π scales + bias) · (grid[choice][code] − zero) + offset.
  *
  * Encoders need that form; the declaration may spell it in any way. The model is read off a few evaluations and then
- * checked against random others, so that a format which only looks like it is never encoded wrongly.
+ * checked against random others, so that a format which only looks like it is never encoded wrongly. Every parameter
+ * belongs to a tensor, a row, a block or a part of a block: super-blocks of K-quants and nested scales are of this form.
  */
 import { internal } from "../../ir/diagnostics.ts";
-import { compileExpr, reachable } from "../../ir/eval/expr.ts";
-import type { Field, Format } from "../../ir/format.ts";
-import { bitsOf, isFloat, isInt, rangeOf } from "../../ir/scalar.ts";
+import type { Format } from "../../ir/format.ts";
+import { isFloat, isInt, rangeOf } from "../../ir/scalar.ts";
+import { type Evaluate, evaluatorOf, type Parameter, type Storage, storagesOf, type Values, valuesOf } from "./format-probe.ts"; // biome-ignore format: one line
 import { floorLog2 } from "./mx.ts";
 
-/** A field that multiplies every value of its scope. */
+/** A parameter that multiplies every value of its scope. */
 export interface ScaleField {
-  readonly field: Field;
-  /** Integer fields: the factor of each code, in the order of codes from the type's least value. Absent: itself. */
+  readonly field: Parameter;
+  /** Integers: the factor of each code, in the order of codes from the type's least value. Absent: itself. */
   readonly factors?: Float64Array;
   /** A code whose factor is not zero. */
   readonly unit?: number;
 }
 
-/** A part of a value's code: (what it holds − first) · stride. */
-export interface CodeField {
-  readonly field: Field;
-  readonly first: number;
-  readonly size: number;
-  readonly stride: number;
+/** A float that is added to the scaled value, times `sign` and the factor of `coded`. */
+export interface OffsetField {
+  readonly field: Parameter;
+  readonly sign: 1 | -1;
+  readonly coded?: ScaleField;
 }
 
 export interface FormatModel {
-  /** The integers of a value, widest first: together they are its code, the first one its lowest digits. */
-  readonly codes: readonly CodeField[];
+  readonly storage: Storage;
   readonly scales: readonly ScaleField[];
-  /** Fields that choose a grid, and what they hold for each grid. */
-  readonly selectors: readonly Field[];
+  /** A float that is added to the product of the scales (QLoRA's mean of the absmax). */
+  readonly bias?: Parameter;
+  /** Parameters that choose a grid, and what they hold for each grid. */
+  readonly selectors: readonly Parameter[];
   readonly choices: readonly (readonly number[])[];
   /** Values of each choice by code, all scales 1, zero point 0, offset 0; NaN for codes that are no numbers. */
   readonly grids: readonly (readonly number[])[];
   /** An integer that is subtracted from the code. */
-  readonly zero?: Field;
-  /** A float that is added to the scaled value, times `sign`. */
-  readonly offset?: { readonly field: Field; readonly sign: 1 | -1 };
+  readonly zero?: Parameter;
+  readonly offset?: OffsetField;
 }
 
-const MAX_CODE_BITS = 12;
-const MAX_PARAMETER_BITS = 8;
 const MAX_CHOICES = 256;
 const SAMPLES = 400;
 
-type Values = ReadonlyMap<Field, number>;
-/** The value of a code. */
-type Evaluate = (code: number, values: Values) => number;
-
 /** The model of a format, or undefined where its values have another form. */
 export function modelOf(format: Format): FormatModel | undefined {
-  const digits = codeFieldsOf(format);
-  if (digits === undefined) return undefined;
-  const own = digits.map((d) => d.field);
-  const parameters = format.fields.filter((f) => !own.includes(f));
-  if (parameters.some((f) => f.count !== 1 || !isUsable(f)) || !standsAlone(format, own)) return undefined;
-  const evaluate = evaluatorOf(format, digits);
-  const codes = Array.from({ length: digits.reduce((n, d) => n * d.size, 1) }, (_, i) => i);
-  const parts = classify(parameters, codes, evaluate);
-  if (parts === undefined) return undefined;
-  const choices = choicesOf(parts.selectors);
-  if (choices === undefined) return undefined;
+  for (const storage of storagesOf(format)) {
+    const evaluate = evaluatorOf(format, storage);
+    const floats = storage.parameters.filter((p) => isFloat(p.type));
+    for (const bias of [undefined, ...floats]) {
+      const model = modelWith(storage, evaluate, bias);
+      if (model !== undefined) return model;
+    }
+  }
+  return undefined;
+}
+
+function modelWith(storage: Storage, evaluate: Evaluate, bias: Parameter | undefined): FormatModel | undefined {
+  const { parameters } = storage;
+  const codes = Array.from({ length: storage.codes.reduce((n, d) => n * d.size, 1) }, (_, i) => i);
+  const parts = classify(parameters, codes, evaluate, bias);
+  const choices = parts === undefined ? undefined : choicesOf(parts.selectors);
+  if (parts === undefined || choices === undefined) return undefined;
   const grids = choices.map((choice) => {
     const values = neutral(parameters, parts, choice);
     const unit = parts.scales.reduce((product, s) => product * factorOf(s, values.get(s.field)!), 1);
     return codes.map((c) => evaluate(c, values) / unit);
   });
   if (grids.some((grid) => !grid.some(Number.isFinite))) return undefined;
-  const { scales, selectors, zero, offset } = parts;
-  const found = { codes: digits, scales, selectors, choices, grids };
-  const model = { ...found, ...(zero && { zero }), ...(offset && { offset }) };
-  return holds(model, parameters, codes, evaluate) ? model : undefined;
-}
-
-/** The fields with an integer for each value. */
-function codeFieldsOf(format: Format): readonly CodeField[] | undefined {
-  const own = format.fields.filter((f) => f.scope === "block" && f.count === format.block && isInt(f.type));
-  const bits = own.reduce((sum, f) => sum + bitsOf(f.type), 0);
-  if (own.length === 0 || bits > MAX_CODE_BITS) return undefined;
-  // In blocks of one value nothing tells codes from parameters, unless there is only one.
-  if (format.block === 1 && own.length > 1 && format.fields.length > own.length + 1) return undefined;
-  const sorted = own.toSorted((a, b) => bitsOf(b.type) - bitsOf(a.type));
-  let stride = 1;
-  return sorted.map((field) => {
-    const size = 2 ** bitsOf(field.type);
-    const digit = { field, first: valuesOf(field)[0]!, size, stride };
-    stride *= size;
-    return digit;
-  });
-}
-
-/** What a field holds for a code. */
-export function digitOf({ first, size, stride }: CodeField, code: number): number {
-  return first + (Math.floor(code / stride) % size);
-}
-
-const isUsable = (field: Field): boolean =>
-  isFloat(field.type) || (isInt(field.type) && bitsOf(field.type) <= MAX_PARAMETER_BITS);
-
-/** True where element i's value depends on nothing but its own code and the parameters. */
-function standsAlone(format: Format, codes: readonly Field[]): boolean {
-  const usesIndex = reachable(format.exprs, [format.value]).some((id) => format.exprs.exprs[id]!.kind === "symbol");
-  return (
-    !usesIndex &&
-    format.uses.every(({ field, index }) => {
-      const at = format.exprs.exprs[index]!;
-      return !codes.some((c) => c.name === field) || format.block === 1 || at.kind === "symbol";
-    })
-  );
-}
-
-function evaluatorOf(format: Format, codes: readonly CodeField[]): Evaluate {
-  const state: { code: number; values: Values } = { code: 0, values: new Map() };
-  const fields = format.uses.map((use) => format.fields.find((f) => f.name === use.field));
-  const value = compileExpr(format.exprs, format.value, {
-    arithmetic: "real",
-    input: (n) => {
-      const field = fields[n] ?? internal(`use ${n} of no field`);
-      const digit = codes.find((c) => c.field === field);
-      return digit === undefined ? () => state.values.get(field)! : () => digitOf(digit, state.code);
-    },
-    table: (name) => format.tables.find((t) => t.name === name),
-  });
-  return (c, values) => {
-    state.code = c;
-    state.values = values;
-    return value();
+  const { zero, offset } = parts;
+  const model = {
+    storage,
+    scales: parts.scales,
+    selectors: parts.selectors,
+    choices,
+    grids,
+    ...(bias && { bias }),
+    ...(zero && { zero }),
+    ...(offset && { offset }),
   };
+  return holds(model, codes, evaluate) ? model : undefined;
 }
 
 interface Parts {
   readonly scales: ScaleField[];
-  readonly selectors: Field[];
-  zero?: Field;
-  offset?: { readonly field: Field; readonly sign: 1 | -1 };
+  readonly selectors: Parameter[];
+  readonly bias: Parameter | undefined;
+  zero?: Parameter;
+  offset?: OffsetField;
 }
 
-function classify(parameters: readonly Field[], codes: readonly number[], evaluate: Evaluate): Parts | undefined {
-  const parts: Parts = { scales: [], selectors: [] };
-  const base = new Map(parameters.map((f) => [f, 1]));
+function classify(
+  parameters: readonly Parameter[],
+  codes: readonly number[],
+  evaluate: Evaluate,
+  bias: Parameter | undefined,
+): Parts | undefined {
+  const parts: Parts = { scales: [], selectors: [], bias };
+  const base = new Map(parameters.map((p) => [p, p === bias ? 0 : 1]));
   // Codes that are no numbers say nothing about scales.
   const usable = codes.filter((c) => Number.isFinite(evaluate(c, base)));
   if (usable.length === 0) return undefined;
-  const rowOf = (field: Field) => (value: number): readonly number[] => {
+  const rowOf = (field: Parameter) => (value: number): readonly number[] => {
     const values = new Map(base).set(field, value);
     return usable.map((c) => evaluate(c, values));
   }; // biome-ignore format: a function of two steps
   // Offsets first: only without them do scales show.
-  for (const field of parameters.filter((f) => isFloat(f.type))) {
+  for (const field of parameters.filter((p) => isFloat(p.type) && p !== bias)) {
     const sign = offsetSign(rowOf(field));
     if (sign === undefined) continue;
     if (parts.offset !== undefined) return undefined;
     parts.offset = { field, sign };
     base.set(field, 0);
   }
+  const { offset } = parts;
   for (const field of parameters) {
-    if (field === parts.offset?.field) continue;
+    if (field === offset?.field || field === bias) continue;
     const row = rowOf(field);
     if (isFloat(field.type)) {
       if (!isProportional(row(2), row(1), 2) || !row(0).every((v) => v === 0 || Number.isNaN(v))) return undefined;
       parts.scales.push({ field });
       continue;
     }
-    const rows = valuesOf(field).map(row);
+    const values = valuesOf(field.type);
+    const rows = values.map(row);
     const found = factorsOf(rows);
-    if (found !== undefined) parts.scales.push({ field, factors: found.factors, unit: valuesOf(field)[found.unit]! });
-    else if (parts.zero === undefined && isZeroPoint(valuesOf(field), rows)) parts.zero = field;
-    else parts.selectors.push(field);
+    if (found !== undefined) parts.scales.push({ field, factors: found.factors, unit: values[found.unit]! });
+    else if (parts.zero === undefined && isZeroPoint(values, rows)) parts.zero = field;
+    else if (
+      offset !== undefined &&
+      offset.coded === undefined &&
+      rows.every((r) => r.every((v, i) => close(v, rows[0]![i]!)))
+    ) {
+      // Without effect while the offset is 0: its factor.
+      const first = usable[0]!;
+      const factors = Float64Array.from(values, (v) => {
+        const at = (o: number): number => evaluate(first, new Map(base).set(field, v).set(offset.field, o));
+        return offset.sign * (at(1) - at(0));
+      });
+      parts.offset = { ...offset, coded: { field, factors } };
+    } else parts.selectors.push(field);
   }
   return parts;
-}
-
-function valuesOf(field: Field): readonly number[] {
-  if (!isInt(field.type)) return internal(`${field.name} is no integer`);
-  const [min, max] = rangeOf(field.type);
-  return Array.from({ length: max - min + 1 }, (_, i) => min + i);
 }
 
 const close = (a: number, b: number): boolean =>
@@ -210,7 +177,10 @@ function factorsOf(
   const codes = rows[unit]!.map((v, code) => ({ v, code })).filter(({ v }) => v !== 0 && Number.isFinite(v));
   const at = codes.reduce((best, c) => (oddPart(c.v) < oddPart(best.v) ? c : best)).code;
   const exponent = floorLog2(Math.abs(rows[unit]![at]!)) - floorLog2(peak);
-  const factors = Float64Array.from(rows, (row) => (row[at]! * Math.sign(rows[unit]![at]!)) / 2 ** exponent);
+  const sign = Math.sign(rows[unit]![at]!);
+  const upward = Float64Array.from(rows, (row) => (row[at]! * sign) / 2 ** exponent);
+  // Of factors with both signs the larger codes are the positive ones.
+  const factors = upward.at(-1)! < 0 && upward[0]! > 0 ? upward.map((v) => -v) : upward;
   const isScale = factors.every((f, i) => {
     const factor = f / factors[unit]!;
     return !Number.isFinite(f) || rows[i]!.every((v, c) => !numbers[c]! || close(v, rows[unit]![c]! * factor));
@@ -238,25 +208,32 @@ const isZeroPoint = (values: readonly number[], rows: readonly (readonly number[
   );
 };
 
-function choicesOf(selectors: readonly Field[]): readonly (readonly number[])[] | undefined {
-  const count = selectors.reduce((n, f) => n * valuesOf(f).length, 1);
+function choicesOf(selectors: readonly Parameter[]): readonly (readonly number[])[] | undefined {
+  const count = selectors.reduce((n, p) => n * valuesOf(p.type).length, 1);
   if (count > MAX_CHOICES) return undefined;
   return selectors.reduce<readonly (readonly number[])[]>(
-    (all, field) => all.flatMap((choice) => valuesOf(field).map((v) => [...choice, v])),
+    (all, p) => all.flatMap((choice) => valuesOf(p.type).map((v) => [...choice, v])),
     [[]],
   );
 }
 
-const factorOf = ({ field, factors }: ScaleField, value: number): number =>
-  factors === undefined ? value : factors[value - valuesOf(field)[0]!]!;
+/** What an integer parameter's first code is; 0 for floats, whose values stand for themselves. */
+export function firstOf({ type }: Parameter): number {
+  return isInt(type) ? rangeOf(type)[0] : 0;
+}
 
-function neutral(parameters: readonly Field[], parts: Parts, choice: readonly number[]): Values {
+/** What a parameter multiplies by when it holds a value. */
+export function factorOf({ field, factors }: ScaleField, value: number): number {
+  return factors === undefined ? value : factors[value - firstOf(field)]!;
+}
+
+function neutral(parameters: readonly Parameter[], parts: Parts, choice: readonly number[]): Values {
   return new Map(
-    parameters.map((f) => {
-      const selector = parts.selectors.indexOf(f);
-      if (selector >= 0) return [f, choice[selector]!];
-      if (f === parts.zero || f === parts.offset?.field) return [f, 0];
-      return [f, parts.scales.find((s) => s.field === f)?.unit ?? 1];
+    parameters.map((p) => {
+      const selector = parts.selectors.indexOf(p);
+      if (selector >= 0) return [p, choice[selector]!];
+      if (p === parts.zero || p === parts.offset?.field || p === parts.bias) return [p, 0];
+      return [p, parts.scales.find((s) => s.field === p)?.unit ?? 1];
     }),
   );
 }
@@ -265,11 +242,17 @@ function neutral(parameters: readonly Field[], parts: Parts, choice: readonly nu
 export function modelValue(model: FormatModel, code: number, values: Values): number {
   const choice = model.choices.findIndex((c) => c.every((v, i) => values.get(model.selectors[i]!) === v));
   const grid = model.grids[choice] ?? internal("no such choice");
-  const scale = model.scales.reduce((product, s) => product * factorOf(s, values.get(s.field)!), 1);
-  const step = model.zero === undefined ? 0 : zeroStep(model);
-  const zero = model.zero === undefined ? 0 : values.get(model.zero)! * step;
-  const offset = model.offset === undefined ? 0 : model.offset.sign * values.get(model.offset.field)!;
-  return scale * (grid[code]! - zero) + offset;
+  const product = model.scales.reduce((p, s) => p * factorOf(s, values.get(s.field)!), 1);
+  const scale = model.bias === undefined ? product : product + values.get(model.bias)!;
+  const zero = model.zero === undefined ? 0 : values.get(model.zero)! * zeroStep(model);
+  return scale * (grid[code]! - zero) + offsetOf(model, (p) => values.get(p)!);
+}
+
+/** What is added to the scaled value; −0, which changes no number, where nothing is. */
+export function offsetOf({ offset }: FormatModel, at: (parameter: Parameter) => number): number {
+  if (offset === undefined) return -0;
+  const { field, sign, coded } = offset;
+  return sign * at(field) * (coded === undefined ? 1 : factorOf(coded, at(coded.field)));
 }
 
 /** What one unit of the zero point subtracts: the distance of two codes. */
@@ -278,12 +261,7 @@ export function zeroStep({ grids }: FormatModel): number {
 }
 
 /** Compares the model with the declaration at random codes and parameters. */
-function holds(
-  model: FormatModel,
-  parameters: readonly Field[],
-  codes: readonly number[],
-  evaluate: Evaluate,
-): boolean {
+function holds(model: FormatModel, codes: readonly number[], evaluate: Evaluate): boolean {
   let state = 1;
   const next = (below: number): number => {
     state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
@@ -291,9 +269,9 @@ function holds(
   };
   for (let n = 0; n < SAMPLES; n++) {
     const values = new Map(
-      parameters.map((f) => {
-        const all = isFloat(f.type) ? [0, 0.5, 1, 3, 2 ** -9, 40] : valuesOf(f);
-        return [f, all[next(all.length)]!];
+      model.storage.parameters.map((p) => {
+        const all = isFloat(p.type) ? [0, 0.5, 1, 3, 2 ** -9, 40] : valuesOf(p.type);
+        return [p, all[next(all.length)]!];
       }),
     );
     const code = codes[next(codes.length)]!;

@@ -57,3 +57,21 @@ function upperFactor(h: Float64Array, size: number): Float64Array | undefined {
   }
   return v;
 }
+
+/** x with A x = b for a small symmetric positive definite A, or undefined where it is not definite. */
+export function solvePositive(a: Float64Array, b: Float64Array): Float64Array | undefined {
+  const size = b.length;
+  const v = upperFactor(a, size);
+  if (v === undefined) return undefined;
+  const x = Float64Array.from(b);
+  // A = V Vᵀ: first V y = b from the last row up, then Vᵀ x = y from the first row down.
+  for (let i = size - 1; i >= 0; i--) {
+    for (let k = i + 1; k < size; k++) x[i]! -= v[i * size + k]! * x[k]!;
+    x[i]! /= v[i * size + i]!;
+  }
+  for (let i = 0; i < size; i++) {
+    for (let k = 0; k < i; k++) x[i]! -= v[k * size + i]! * x[k]!;
+    x[i]! /= v[i * size + i]!;
+  }
+  return x.every(Number.isFinite) ? x : undefined;
+}

@@ -41,24 +41,21 @@ const LANGUAGE_MODELS: Percentages = { from: 75, to: 250, step: 2 };
 export function encodeOlive(values: Float32Array, columns: number, rule: OliveRule): OliveCodes {
   const types = rule.bits > 6 ? (["int"] as const) : rule.types;
   const length = rule.scope === "row" ? columns : values.length;
-  const outliers = new Set(oliveOutliers(rule.bits));
   const results = types.map((type) => {
-    const normals = oliveNormals(type, rule.bits);
-    const grid = [...normals, ...outliers].sort((a, b) => a - b);
-    // Of two equally near values the later in (normals, outliers) wins: an outlier before a normal, then the larger.
-    const nearest = nearestOf(grid, (lower, upper) =>
-      outliers.has(lower) && !outliers.has(upper) ? "lower" : "upper",
-    );
-    const search: Search = {
-      nearest,
-      top: normals.at(-1)!,
-      percentages: rule.percentages ?? LANGUAGE_MODELS,
-      reach: threeSigma,
-      encode: pairEncoder(nearest),
-    };
-    return { type, nearest, ...searchClipping(values, length, search) };
+    const search = oliveSearch(type, rule.bits, rule.percentages);
+    return { type, nearest: search.nearest, ...searchClipping(values, length, search) };
   });
   return results.reduce((best, next) => (next.meanSquaredError < best.meanSquaredError ? next : best));
+}
+
+/** The search of one type: its grid, its range, and how pairs of codes are made. */
+export function oliveSearch(type: OliveType, bits: 4 | 8, percentages: Percentages = LANGUAGE_MODELS): Search {
+  const outliers = new Set(oliveOutliers(bits));
+  const normals = oliveNormals(type, bits);
+  const grid = [...normals, ...outliers].sort((a, b) => a - b);
+  // Of two equally near values the later in (normals, outliers) wins: an outlier before a normal, then the larger.
+  const nearest = nearestOf(grid, (lower, upper) => (outliers.has(lower) && !outliers.has(upper) ? "lower" : "upper"));
+  return { nearest, top: normals.at(-1)!, percentages, reach: threeSigma, encode: pairEncoder(nearest) };
 }
 
 /** The farther end of mean ± 3σ (σ with n − 1). */

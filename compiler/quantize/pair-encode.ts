@@ -2,9 +2,10 @@
 import { internal } from "../../ir/diagnostics.ts";
 import type { Field, Format } from "../../ir/format.ts";
 import { bitsOf, isFloat, isInt, rangeOf } from "../../ir/scalar.ts";
+import { searchClipping } from "./clip-search.ts";
+import type { FormatEncoder } from "./encoder.ts";
 import { BlockEvaluator } from "./format-decode.ts";
-import type { FormatEncoder } from "./format-encode.ts";
-import { encodeOlive, type OliveType, oliveNormals, oliveOutliers } from "./olive.ts";
+import { type OliveType, oliveNormals, oliveOutliers, oliveSearch } from "./olive.ts";
 
 /** The two codes of each pair of values, values in the units of OliVe's grids. */
 interface PairTable {
@@ -58,30 +59,43 @@ function hasAll(codes: PairTable["codes"], type: OliveType, bits: 4 | 8): boolea
 }
 
 function oliveEncoder(code: Field, scale: Field, table: PairTable): FormatEncoder {
+  const search = oliveSearch(table.type, table.bits);
+  const { values: grid } = search.nearest;
+  // The search pairs neighbours of the whole tensor, the format those of a row: odd rows get a zero at their end.
+  const even = (values: Float32Array, columns: number): Float32Array =>
+    columns % 2 === 1 ? padRows(values, columns) : values;
+  const whole = scale.scope === "tensor";
   return {
-    rule: `olive ${table.type}`,
-    wholeTensor: scale.scope === "tensor",
-    encode(values, columns) {
-      const scope = scale.scope === "tensor" ? "tensor" : "row";
-      // The search pairs neighbours of the whole tensor, the format those of a row: odd rows get a zero at their end.
-      const padded = scope === "tensor" && columns % 2 === 1 ? padRows(values, columns) : values;
-      const pitch = padded === values ? columns : columns + 1;
-      const found = encodeOlive(padded, pitch, { bits: table.bits, types: [table.type], scope });
-      const level = (row: number, k: number): number => found.nearest.values[found.indices[row * pitch + k]!]!;
+    rule: "olive",
+    settings: { normals: table.type },
+    ...(whole && {
+      learn(rows, columns) {
+        const padded = even(rows, columns);
+        return new Map([["scale", searchClipping(padded, padded.length, search).scales]]);
+      },
+    }),
+    encode(values, columns, { learned }) {
+      const padded = even(values, columns);
+      const pitch = columns + (columns % 2);
+      const rows = values.length / columns;
+      const indices = new Uint16Array(padded.length);
+      const found = whole ? undefined : searchClipping(padded, pitch, search);
+      const shared = learned?.get("scale")?.[0] ?? 0;
+      if (found === undefined) search.encode(padded, shared, indices);
+      else indices.set(found.indices);
+      const scales = found?.scales ?? Float32Array.of(shared);
       const codes = new Int16Array(values.length);
-      // Pairs of the format lie within a row; an odd last value has no partner.
-      for (let row = 0; row * columns < values.length; row++)
+      for (let row = 0; row < rows; row++)
         for (let k = 0; k < columns; k += 2) {
-          const alone = k + 1 === columns;
-          const key = keyOf(level(row, k), alone ? 0 : level(row, k + 1));
+          const at = row * pitch + k;
+          const key = keyOf(grid[indices[at]!]!, grid[indices[at + 1]!]!);
           const pair = table.codes.get(key) ?? internal(`no codes for the pair ${key}`);
           codes[row * columns + k] = pair[0];
-          if (!alone) codes[row * columns + k + 1] = pair[1];
+          if (k + 1 < columns) codes[row * columns + k + 1] = pair[1];
         }
-      const scales = Float64Array.from(found.scales, (s) => Math.fround(s * table.factor));
       return new Map<string, ArrayLike<number>>([
         [code.name, codes],
-        [scale.name, scales],
+        [scale.name, Float64Array.from(scales, (s) => Math.fround(s * table.factor))],
       ]);
     },
   };

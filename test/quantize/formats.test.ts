@@ -2,8 +2,9 @@
 import { describe, expect, it } from "vitest";
 import { check } from "../../compiler/check/check.ts";
 import { bitmodRule, joinScales, twoLevelScales } from "../../compiler/quantize/bitmod.ts";
+import { type FieldValues, statsOf, studyTensor } from "../../compiler/quantize/encoder.ts";
 import { decodeByDeclaration, decoderOfFormat } from "../../compiler/quantize/format-decode.ts";
-import { encoderOfFormat, type FieldValues, statsOf } from "../../compiler/quantize/format-encode.ts";
+import { encoderOfFormat } from "../../compiler/quantize/format-encode.ts";
 import { modelOf } from "../../compiler/quantize/format-model.ts";
 import { groupEncoder } from "../../compiler/quantize/groups.ts";
 import { stdFiles } from "../../compiler/std.ts";
@@ -20,8 +21,12 @@ function declare(text: string): Format {
   return formats[0]!;
 }
 
+const encode = (format: Format, values = INPUT, columns = COLUMNS): FieldValues => {
+  const encoder = encoderOfFormat(format)!;
+  return encoder.encode(values, columns, studyTensor(encoder, values, columns));
+};
 const trip = (format: Format, values = INPUT, columns = COLUMNS): Float32Array =>
-  decoderOfFormat(format)(encoderOfFormat(format)!.encode(values, columns, statsOf(values)), columns);
+  decoderOfFormat(format)(encode(format, values, columns), columns);
 
 const BITMOD3 = `
 codebook fp3 = [0, 1, 2, 4, _, -1, -2, -4]
@@ -40,7 +45,7 @@ describe("every format of the library", () => {
   const formats = check(
     stdFiles().map((f) => f.source),
     sink,
-  ).formats;
+  ).formats.filter((f) => !f.name.includes("<"));
   const known = formats.filter((f) => encoderOfFormat(f) !== undefined);
 
   it("has an encoder, or is known not to", () => {
@@ -54,11 +59,11 @@ describe("every format of the library", () => {
       const model = modelOf(format);
       const columns = 200;
       const values = INPUT.subarray(0, 4 * columns);
-      const fields = encoderOfFormat(format)!.encode(values, columns, statsOf(values));
+      const fields = encode(format, values, columns);
       const back = decoderOfFormat(format)(fields, columns);
       expect(back.length).toBe(values.length);
       if (model === undefined) return;
-      const [digit] = model.codes;
+      const [digit] = model.storage.codes;
       const codes = Int16Array.from(fields.get(digit!.field.name)!);
       const [low, high] = [digit!.first, digit!.first + digit!.size - 1];
       for (const step of [-1, 1]) {
@@ -99,7 +104,7 @@ describe("every format of the library", () => {
 
 describe("BitMoD as a format", () => {
   const format = declare(BITMOD3);
-  const fields = encoderOfFormat(format)!.encode(INPUT, COLUMNS, statsOf(INPUT));
+  const fields = encode(format);
 
   it("is recognised, and chooses codes and special values as the paper's search does", () => {
     const direct = groupEncoder(bitmodRule(3))(INPUT, COLUMNS);
@@ -148,9 +153,9 @@ format olive {
       ),
       "w4_flint_tensor",
     ],
-  ])("%s: victims and outliers where the golden vectors have them", (type, source, golden) => {
+  ])("%s: victims and outliers where the golden vectors have them", (_, source, golden) => {
     const format = declare(source);
-    expect(encoderOfFormat(format)!.rule).toBe(`olive ${type}`);
+    expect(encoderOfFormat(format)!.rule).toBe("olive");
     const { levels, scale } = GOLDEN.olive[golden]!;
     const expected = flat(levels).map((v) => v * scale[0]!);
     const back = trip(format);
@@ -172,7 +177,7 @@ format mxfp4 {
   q: u4[32]
   value(i) = exp2(e - 127) * e2m1[q[i]]
 }`);
-    const fields = encoderOfFormat(format)!.encode(INPUT, COLUMNS, statsOf(INPUT));
+    const fields = encode(format);
     Array.from(fields.get("e")!).forEach((e, g) => {
       const peak = Math.max(...INPUT.subarray(32 * g, 32 * (g + 1)).map(Math.abs));
       expect(e).toBe(Math.floor(Math.log2(peak)) - 2 + 127);
@@ -198,7 +203,7 @@ format mxfp4 {
 
   it("stores f16 scales as they will be read", () => {
     const format = declare("format a {\n block 64\n d: f16\n q: u4[64]\n value(i) = d * (q[i] - 8)\n}");
-    const fields = encoderOfFormat(format)!.encode(INPUT, COLUMNS, statsOf(INPUT));
+    const fields = encode(format);
     const scales = Array.from(fields.get("d")!);
     expect(scales).toEqual(scales.map(f16Round));
     const huge = Float32Array.from({ length: 64 }, () => 1e30);
