@@ -2,6 +2,7 @@
 import { internal } from "../../ir/diagnostics.ts";
 import type { ExprId } from "../../ir/expr.ts";
 import { type Dim, type Tensor, type TileOp, writes } from "../../ir/program.ts";
+import { bitsOf } from "../../ir/scalar.ts";
 import type { ProgramEditor } from "../edit.ts";
 import type { PassContext } from "../pass.ts";
 
@@ -110,7 +111,7 @@ export function planLaunch(
     index.set(p.axis, build.add(outer, elem));
     extents.set(name("tile", p.axis), p.tile);
   }
-  const walked = walk && planWalk(walk, mma ? 1 : target.lanes, contracts ? schedule.chunk : 32);
+  const walked = walk && planWalk(walk, mma ? 1 : target.lanes, contracts ? schedule.chunk : chunkOf(ops, whole));
   const rows = parallel.reduce((n, p) => n * p.extent, 1);
   const shares =
     contracts || walked === undefined ? 1 : Math.max(1, Math.min(walked.steps, Math.floor(SHARED_BLOCKS / rows)));
@@ -131,6 +132,22 @@ export function planLaunch(
     extents.set(name("elem", axis), walked.chunk);
   }
   return { parallel, walked, shares, split, index, sharedIndex, extents, whole, name };
+}
+
+/** Values that a lane takes at a time where nothing is contracted: as many as fill a word of everything that is written. */
+function chunkOf(ops: readonly TileOp[], whole: ReadonlyMap<string, Tensor>): number {
+  const written = ops.flatMap((op) => writes(op)).map((r) => whole.get(r.tensor) ?? internal(`no tensor ${r.tensor}`));
+  const counts = written.filter((t) => t.role !== "local").map(wordValues);
+  return Math.max(4, ...counts);
+}
+
+/** Neighbours along the last axis that share a word of memory: a word's worth where they lie side by side, else 32. */
+function wordValues({ type, axes, layout }: Tensor): number {
+  const bits = bitsOf(type);
+  if (bits >= 32 || axes.length === 0 || layout?.kind !== "strided") return bits >= 32 ? 1 : 32;
+  const own = layout.terms.filter((t) => t.from === axes.at(-1));
+  const packed = own.length === 1 && own[0]!.div === 1 && own[0]!.stride === bits && 32 % bits === 0;
+  return packed ? 32 / bits : 32;
 }
 
 /** Blocks worth having in a launch that quantizes few rows: about two a multiprocessor of today's largest GPUs. */
