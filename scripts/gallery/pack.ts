@@ -1,6 +1,7 @@
 /** Packing for the gallery: weights as each system stores them, and what its paper's formula makes of them in f64. */
 import type { Module } from "../../compiler/check/module.ts";
-import { encoderOfFormat, statsOf } from "../../compiler/quantize/format-encode.ts";
+import { studyTensor } from "../../compiler/quantize/encoder.ts";
+import { encoderOfFormat } from "../../compiler/quantize/format-encode.ts";
 import { internal } from "../../ir/diagnostics.ts";
 import { f16Round } from "../../ir/float.ts";
 import { isPlain } from "../../ir/format.ts";
@@ -49,7 +50,7 @@ export function matrix(rows: number, columns: number, at: (row: number, column: 
 export function encode(module: Module, name: string, operand: string, { values, columns }: Matrix): Stored {
   const format = module.formats.find((f) => f.name === name) ?? internal(`no format ${name}`);
   const encoder = encoderOfFormat(format) ?? internal(`no encoder for ${name}`);
-  const fields = encoder.encode(values, columns, statsOf(values));
+  const fields = encoder.encode(values, columns, studyTensor(encoder, values, columns));
   if (isPlain(format)) return { [operand]: [...fields.values()][0]! };
   return Object.fromEntries([...fields].map(([field, stored]) => [`${operand}.${field}`, stored]));
 }
