@@ -1,7 +1,7 @@
 /** The systolic array at depth `pe`: every register of every PE in every cycle, with values. It proves the depth `cycle`. */
 import type { SystolicSpec } from "../../hw-models/schema.ts";
 import { internal } from "../../ir/diagnostics.ts";
-import { stepOutputStationary } from "./output-stationary.ts";
+import { type Datapath, stepOutputStationary } from "./output-stationary.ts";
 import { PeRecorder, type PeRuns } from "./record.ts";
 import { stepStationary } from "./stationary.ts";
 
@@ -37,15 +37,21 @@ export function isSteppable({ dataflow, overlap }: PeArray): boolean {
 }
 
 /** Steps a product through the array. Cycles are counted: folds begin when registers are seen to be empty or loaded. */
-export function stepArray(array: PeArray, { m, n, k, x, w }: PeProduct, withStates = false): PeRun {
+export function stepArray(
+  array: PeArray,
+  { m, n, k, x, w }: PeProduct,
+  withStates = false,
+  datapath?: Datapath,
+): PeRun {
   if (!isSteppable(array)) internal("registers cannot carry this overlap");
+  if (datapath !== undefined && array.dataflow !== "os") internal("a datapath of its own keeps its sums");
   const y = new Float64Array(m * n);
   const pes = array.rows * array.columns;
   const recorder = withStates ? new PeRecorder(pes) : undefined;
   const step = (): number => {
     switch (array.dataflow) {
       case "os":
-        return stepOutputStationary(array, { m, n, k, x, w }, y, recorder);
+        return stepOutputStationary(array, { m, n, k, x, w }, y, recorder, datapath);
       case "ws":
         return stepStationary(
           array,

@@ -2,6 +2,13 @@
 import type { PeArray, PeProduct } from "./array.ts";
 import { PE_DRAIN, PE_IDLE, PE_MULTIPLY, PE_PADDING, type PeRecorder } from "./record.ts";
 
+/** What PEs do with the operands in their registers; without one they multiply and add numbers. */
+export interface Datapath {
+  /** The PE at `at` multiplies its operands; the first product of a sum replaces what was there. */
+  multiply(at: number, a: number, b: number, first: boolean): void;
+  sumOf(at: number): number;
+}
+
 const VALID = 1;
 const FIRST = 2;
 const LAST = 4;
@@ -16,6 +23,7 @@ export function stepOutputStationary(
   { m, n, k, x, w }: PeProduct,
   y: Float64Array,
   recorder?: PeRecorder,
+  datapath?: Datapath,
 ): number {
   const { rows: R, columns: C, overlap } = array;
   const size = R * C;
@@ -75,11 +83,12 @@ export function stepOutputStationary(
     marks[at] = mark;
     right[at] = a;
     down[at] = b;
-    const total = ((mark & FIRST) !== 0 ? 0 : sum[at]!) + a * b;
-    sum[at] = total;
+    if (datapath === undefined) sum[at] = ((mark & FIRST) !== 0 ? 0 : sum[at]!) + a * b;
+    else datapath.multiply(at, a, b, (mark & FIRST) !== 0);
     if ((mark & LAST) === 0) return;
     inFlight--;
-    if (overlap.separateDrain) store(at, Math.floor(at / C), at % C, total);
+    if (datapath !== undefined) sum[at] = datapath.sumOf(at);
+    if (overlap.separateDrain) store(at, Math.floor(at / C), at % C, sum[at]!);
   };
 
   /** The last PE goes first, so that each one reads what its neighbours held before this cycle. */
