@@ -206,12 +206,14 @@ class SerialStepper {
     const terms = this.#terms;
     for (let c = 0; c < columns; c++) {
       const from = (tile.term * n + column + c) * k + step.k;
-      for (let r = 0; r < rows; r++) {
-        const at = (row + r) * k + step.k;
-        let sum = 0;
-        for (let lane = 0; lane < step.length; lane++) sum += x[at + lane]! * terms[from + lane]!;
-        sums[r * tile.columns + c]! += sum;
-      }
+      if (step.length === 4) this.#multiplyFour(tile, from, row * k + step.k, rows, c);
+      else
+        for (let r = 0; r < rows; r++) {
+          const at = (row + r) * k + step.k;
+          let sum = 0;
+          for (let lane = 0; lane < step.length; lane++) sum += x[at + lane]! * terms[from + lane]!;
+          sums[r * tile.columns + c]! += sum;
+        }
     }
     tile.term++;
     if (tile.term < this.#termCount) return;
@@ -220,6 +222,15 @@ class SerialStepper {
     tile.holds = step.endsGroup;
     if (index === 0 && this.#array.overlap.fillOverlapsDrain && tile.done % this.#steps.length === 0)
       this.#freeAt = this.#cycle + 1 + this.#array.overlap.controlCyclesPerFold;
+  }
+
+  /** A column of PEs with four lanes, as BitMoD's have: the case that time is spent on. */
+  #multiplyFour({ sums, columns }: Tile, from: number, firstAt: number, rows: number, c: number): void {
+    const { k, x } = this.#product;
+    const terms = this.#terms;
+    const [t0, t1, t2, t3] = [terms[from]!, terms[from + 1]!, terms[from + 2]!, terms[from + 3]!];
+    for (let r = 0, at = firstAt, to = c; r < rows; r++, at += k, to += columns)
+      sums[to]! += x[at]! * t0 + x[at + 1]! * t1 + (x[at + 2]! * t2 + x[at + 3]! * t3);
   }
 
   #handOver(tile: Tile): void {

@@ -99,6 +99,18 @@ function decodeAll({ codes, format }: PairOperand): Decoded {
   return out;
 }
 
+/** One PE at every place of the array, for operands of four bits. */
+function singles(x: Decoded, w: Decoded, places: number): Datapath {
+  const sums = new Int32Array(places);
+  return {
+    multiply(at, a, b, first) {
+      const product = (x.integer[a]! * w.integer[b]!) << (x.exponent[a]! + w.exponent[b]!);
+      sums[at] = first ? product : sums[at]! + product;
+    },
+    sumOf: (at) => sums[at]!,
+  };
+}
+
 /** A gang of PEs at every place of the array: one for each part of the one operand with each of the other. */
 function gangs(x: Decoded, w: Decoded, places: number): Datapath {
   const size = x.parts * w.parts;
@@ -107,7 +119,8 @@ function gangs(x: Decoded, w: Decoded, places: number): Datapath {
     multiply(at, a, b, first) {
       for (let i = 0, pe = at * size; i < x.parts; i++)
         for (let j = 0; j < w.parts; j++, pe++) {
-          const [left, up] = [a * x.parts + i, b * w.parts + j];
+          const left = a * x.parts + i;
+          const up = b * w.parts + j;
           const product = (x.integer[left]! * w.integer[up]!) << (x.exponent[left]! + w.exponent[up]!);
           // Accumulators are int32 and wrap.
           sums[pe] = (first ? 0 : sums[pe]!) + product;
@@ -142,7 +155,8 @@ export function stepOlive(
   const [x, w] = [decodeAll(product.x), decodeAll(product.w)];
   // Registers carry the place of an operand in its table; 0 is the zero beyond the edges.
   const places = (count: number): Float64Array => Float64Array.from({ length: count }, (_, i) => i + 1);
-  const datapath = gangs(x, w, array.rows * array.columns);
+  const make = x.parts * w.parts === 1 ? singles : gangs;
+  const datapath = make(x, w, array.rows * array.columns);
   const run = stepArray(array, { m, n, k, x: places(m * k), w: places(n * k) }, withStates, datapath);
   return { ...run, peCycles: run.peCycles * x.parts * w.parts };
 }
