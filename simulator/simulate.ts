@@ -4,7 +4,7 @@ import { cyclesPerMac, partsOf, peakMacsPerCycle, secondsOf } from "../hw-models
 import { type Area, areaOf, type EnergyAction, energyTable } from "../hw-models/energy-table.ts";
 import type { AcceleratorModel, Dataflow, SystolicSpec } from "../hw-models/schema.ts";
 import { type Diagnostics, NO_SPAN } from "../ir/diagnostics.ts";
-import { bitsPerValue, type Format } from "../ir/format.ts";
+import { type Format, isPlain } from "../ir/format.ts";
 import type { Program } from "../ir/program.ts";
 import { type Comparison, compareRuns } from "./comparison.ts";
 import {
@@ -23,14 +23,26 @@ import type { Trace } from "./trace.ts";
 import { TraceBuilder } from "./trace-builder.ts";
 import { codesOf } from "./units/bit-serial.ts";
 import {
+  type AllocationRule,
+  allocator,
+  formatOf,
+  type LayerFormats,
+  meanBits,
+  type Storage,
+} from "./workload/allocation.ts";
+import {
   type Layer,
   type LayerKind,
-  layersOf,
+  layersOfPass,
+  type Network,
+  networkOf,
   type Phase,
   type ProductShape,
-  type Transformer,
+  tokensOf,
+  type Workload,
 } from "./workload/layers.ts";
-import { matmulProgram, weightFormat } from "./workload/matmul.ts";
+import { matmulProgram } from "./workload/matmul.ts";
+import { expertsOf } from "./workload/network.ts";
 
 export const SIMULATE_SCHEMA = "bitloom.simulate/1";
 
@@ -43,7 +55,7 @@ export type Tiler = (
 ) => Program | undefined;
 
 export interface SimulateRequest {
-  readonly workload: Transformer;
+  readonly workload: Workload;
   readonly hardware: AcceleratorModel;
   readonly phase: Phase;
   /** Sequences at once. */
@@ -51,9 +63,15 @@ export interface SimulateRequest {
   /** Tokens of each sequence: all of them in prefill, those before the new one in decode. */
   readonly context: number;
   /** How weights are stored: a format, or bits (16: f16; fewer: integers in groups of 128 with an f16 scale). */
-  readonly weights: Format | number;
+  readonly weights: Storage;
   /** How keys and values are stored, in the same words; 16 bits where nothing is said. */
-  readonly keyValues?: Format | number;
+  readonly keyValues?: Storage;
+  /** How activations are stored before each product; results leave as f16. 16 bits where nothing is said. */
+  readonly activations?: Storage;
+  /** Other formats for some layers: the first line that names a layer decides. */
+  readonly allocation?: readonly AllocationRule[];
+  /** Experts of a mixture that the pass reaches; absent: as many as its tokens can, evenly loaded. */
+  readonly activeExperts?: number;
   /** Replaces the machine's own dataflow. */
   readonly dataflow?: Dataflow;
   /** Collect a trace. */
@@ -91,6 +109,9 @@ export interface LayerResult extends Figures {
   readonly name: string;
   readonly kind: LayerKind;
   readonly shape: ProductShape;
+  /** Formats of its second operand and of its activations. */
+  readonly operandFormat: string;
+  readonly activationFormat: string;
   readonly startCycle: number;
 }
 
@@ -106,8 +127,12 @@ export interface SimulateResult {
   /** Stored bits per weight, scales included, averaged over the weights of the network. */
   readonly weightBits: number;
   readonly keyValueBits: number;
+  /** The format of most layers; an allocation table may give some another one. */
   readonly weightFormat: string;
   readonly keyValueFormat: string;
+  readonly activationFormat: string;
+  /** Experts of a mixture that the pass reached, and those that there are; absent where there is no mixture. */
+  readonly experts?: { readonly active: number; readonly count: number; readonly perToken: number };
   /** What each action costs, as minimum, nominal and maximum, with the source of each. */
   readonly energyTable: readonly EnergyAction[];
   readonly area: Area;
@@ -138,45 +163,90 @@ interface Measured {
  * Mistakes in the request are `simulate/request`; a product that does not fit is `simulate/capacity` with its layer.
  */
 export function simulate(request: SimulateRequest, tile: Tiler, sink: Diagnostics): Simulation | undefined {
-  if (!checkRequest(request, sink)) return undefined;
+  const network = networkOf(request.workload);
+  if (!checkRequest(request, network, sink)) return undefined;
   const machine = arrangedFor(request);
-  const { bitSerial } = partsOf(machine).array;
-  const keyValues = request.keyValues ?? bitSerial?.keyValueBits ?? 16;
-  const formats = { weight: formatOf(request.weights), keyValue: formatOf(keyValues) };
+  const base = baseFormats(request, machine);
+  const formatsFor = allocator(base, request.allocation ?? []);
   const builder = request.trace === true ? new TraceBuilder() : undefined;
   const known = new Map<string, Measured>();
   const layers: LayerResult[] = [];
+  const asked = layersOfPass(network, request);
   let startCycle = 0;
-  for (const layer of layersOf(request.workload, request.phase, request.batch, request.context)) {
-    const key = JSON.stringify([layer.shape, layer.operand]);
+  for (const layer of asked) {
+    const formats = formatsFor(layer);
+    const key = JSON.stringify([layer.shape, keyOf(formats.operand), keyOf(formats.activation)]);
     const reuse = request.memoise === false ? undefined : known.get(key);
-    const measured = reuse ?? measure(layer, formats[layer.operand], machine, tile, builder, sink);
+    const measured = reuse ?? measure(layer, formats, machine, tile, builder, sink);
     if (measured === undefined) return undefined;
     known.set(key, measured);
     const { name, kind, shape } = layer;
     builder?.layer({ name, kind, shape, segment: measured.segment, startCycle });
-    layers.push({ name, kind, shape, startCycle, ...measured.figures });
+    const stored = { operandFormat: formats.operand.name, activationFormat: formats.activation.name };
+    layers.push({ name, kind, shape, ...stored, startCycle, ...measured.figures });
     startCycle += measured.figures.cycles;
   }
-  const { workload, phase, batch, context } = request;
+  const { phase, batch } = request;
   const about = {
-    workload: workload.name,
+    workload: network.name,
     hardware: machine.name,
-    configuration: `${machine.name} ${formats.weight.name}`,
+    configuration: configurationOf(request, machine, base),
     phase,
     batch,
-    context,
+    context: network.pass === "fixed" ? tokensOf(network, request) : request.context,
     dataflow: partsOf(machine).array.dataflow,
-    weightBits: bitsPerValue(formats.weight, workload.hidden, workload.hidden),
-    keyValueBits: bitsPerValue(formats.keyValue, workload.headSize, context),
-    weightFormat: formats.weight.name,
-    keyValueFormat: formats.keyValue.name,
+    weightBits: meanBits(asked, formatsFor, "weight"),
+    keyValueBits: meanBits(asked, formatsFor, "keyValue"),
+    weightFormat: base.weight.name,
+    keyValueFormat: base.keyValue.name,
+    activationFormat: base.activation.name,
+    ...reachedExperts(network, request),
     energyTable: energyTable(machine),
     area: areaOf(machine),
   };
   const result: SimulateResult = { ...about, totals: sumFigures(layers, machine), layers };
   const trace = builder?.done({ machine, result: about });
   return { report: { schema: SIMULATE_SCHEMA, results: [result] }, trace };
+}
+
+/** What layers share where they share a program: formats of one name are one format. */
+const keyOf = (format: Format): string => `${format.name} ${format.recordBits}`;
+
+function baseFormats(request: SimulateRequest, machine: AcceleratorModel) {
+  const keyValues = request.keyValues ?? partsOf(machine).array.bitSerial?.keyValueBits ?? 16;
+  return {
+    weight: formatOf(request.weights),
+    activation: formatOf(request.activations ?? 16),
+    keyValue: formatOf(keyValues),
+  };
+}
+
+/** The machine's name and every choice that is not the machine's own. */
+function configurationOf(
+  request: SimulateRequest,
+  machine: AcceleratorModel,
+  { weight, activation, keyValue }: ReturnType<typeof baseFormats>,
+): string {
+  const own = request.hardware.units.find((u) => u.kind === "systolic");
+  const { dataflow } = partsOf(machine).array;
+  return [
+    machine.name,
+    weight.name,
+    ...(request.allocation === undefined ? [] : ["allocated"]),
+    ...(request.activations === undefined || isPlainHalf(activation) ? [] : [`x ${activation.name}`]),
+    ...(request.keyValues === undefined ? [] : [`kv ${keyValue.name}`]),
+    ...(own?.kind === "systolic" && own.dataflow === dataflow ? [] : [dataflow]),
+  ].join(" ");
+}
+
+const isPlainHalf = (format: Format): boolean => isPlain(format) && format.name === "f16";
+
+function reachedExperts(network: Network, request: SimulateRequest): Pick<SimulateResult, "experts"> {
+  const experts = expertsOf(network);
+  if (experts === undefined) return {};
+  const routed = request.batch * tokensOf(network, request) * experts.perToken;
+  const active = Math.min(request.activeExperts ?? experts.count, experts.count, routed);
+  return { experts: { active, ...experts } };
 }
 
 /** Several runs as one report, compared with the first. */
@@ -186,25 +256,38 @@ export function mergeReports(reports: readonly SimulateReport[]): SimulateReport
   return { schema: SIMULATE_SCHEMA, results, ...(comparison === undefined ? {} : { comparison }) };
 }
 
-function checkRequest(request: SimulateRequest, sink: Diagnostics): boolean {
+function checkRequest(request: SimulateRequest, network: Network, sink: Diagnostics): boolean {
   const before = sink.list.length;
+  const wrong = (message: string, note?: string): void =>
+    sink.error("simulate/request", NO_SPAN, message, note === undefined ? [] : [{ message: note }]);
   for (const name of ["batch", "context"] as const) {
     const value = request[name];
-    if (!Number.isSafeInteger(value) || value < 1)
-      sink.error("simulate/request", NO_SPAN, `the ${name} must be an integer of at least 1, not ${value}`);
+    if (!Number.isSafeInteger(value) || value < 1) wrong(`the ${name} must be an integer of at least 1, not ${value}`);
   }
-  for (const [name, value] of [
-    ["weights", request.weights],
-    ["keys and values", request.keyValues],
-  ] as const) {
-    const wrong =
-      typeof value === "number" && !(value === 16 || (Number.isSafeInteger(value) && value >= 2 && value <= 8));
-    if (wrong) sink.error("simulate/request", NO_SPAN, `${name} have 2 to 8 or 16 bits, not ${value}`);
+  const stored = [request, ...(request.allocation ?? [])].flatMap((r) => [
+    ["weights", r.weights] as const,
+    ["keys and values", r.keyValues] as const,
+    ["activations", r.activations] as const,
+  ]);
+  for (const [name, value] of stored) {
+    if (typeof value !== "number" || value === 16 || (Number.isSafeInteger(value) && value >= 2 && value <= 8))
+      continue;
+    wrong(`${name} have 2 to 8 or 16 bits, not ${value}`);
   }
+  if (network.pass !== "decoder" && request.phase === "decode")
+    wrong(`${network.name} decodes no tokens one by one`, "its whole pass is called prefill");
+  const experts = expertsOf(network);
+  const { activeExperts } = request;
+  if (activeExperts !== undefined && experts === undefined) wrong(`${network.name} has no experts`);
+  const most = experts?.count ?? Number.POSITIVE_INFINITY;
+  const least = experts?.perToken ?? 1;
+  if (
+    activeExperts !== undefined &&
+    !(Number.isSafeInteger(activeExperts) && activeExperts >= least && activeExperts <= most)
+  )
+    wrong(`${least} to ${most} experts can be reached, not ${activeExperts}`);
   return sink.list.length === before;
 }
-
-const formatOf = (choice: Format | number): Format => (typeof choice === "number" ? weightFormat(choice) : choice);
 
 /** The machine with the dataflow that is asked for and, where it has two, its array in the phase's shape. */
 function arrangedFor({ hardware, dataflow, phase }: SimulateRequest): AcceleratorModel {
@@ -218,14 +301,14 @@ function arrangedFor({ hardware, dataflow, phase }: SimulateRequest): Accelerato
 
 function measure(
   layer: Layer,
-  weight: Format,
+  { operand: weight, activation }: LayerFormats,
   machine: AcceleratorModel,
   tile: Tiler,
   builder: TraceBuilder | undefined,
   sink: Diagnostics,
 ): Measured | undefined {
   if (!takesCodes(layer, weight, machine, sink)) return undefined;
-  const program = matmulProgram({ name: layer.name, ...layer.shape, activation: "f16", weight, output: "f16" });
+  const program = matmulProgram({ name: layer.name, ...layer.shape, activation, weight, output: "f16" });
   const tiled = tile(program, machine, partsOf(machine).array.dataflow, sink);
   if (tiled === undefined) return undefined;
   const segment = builder?.segment(machine, lanesOf(machine));

@@ -6,7 +6,7 @@ import { type ChromeOptions, chromeTrace } from "../../simulator/export-chrome.t
 import { mergeReports, type Simulation, simulate } from "../../simulator/simulate.ts";
 import { encodeTrace, type Trace } from "../../simulator/trace.ts";
 import { readHuggingFace } from "../../simulator/workload/hugging-face.ts";
-import { PHASES, type Phase, type Transformer } from "../../simulator/workload/layers.ts";
+import { type Network, PHASES, type Phase } from "../../simulator/workload/layers.ts";
 import { tileMachine } from "../passes/tile-machine.ts";
 import { nearest } from "../report.ts";
 import { type OutputFile, readText, writeFiles } from "./files.ts";
@@ -156,7 +156,7 @@ function traceFiles(options: SimulateOptions, trace: Trace | undefined, window: 
 
 function runAll(
   terminal: Terminal,
-  workload: Transformer,
+  workload: Network,
   plan: Plan,
   requests: readonly RunRequest[],
   withTrace: boolean,

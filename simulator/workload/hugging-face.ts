@@ -1,100 +1,66 @@
-/** Reads a Hugging Face `config.json` of the Llama family. */
+/** Reads a Hugging Face `config.json`: which family it is of, and the network that its numbers describe. */
 import { type JsonNode, parseJson } from "../../hw-models/json.ts";
-import { count, object, optional, type ReadContext, required, text } from "../../hw-models/read.ts";
 import type { Diagnostics } from "../../ir/diagnostics.ts";
-import type { Transformer } from "./layers.ts";
+import { fieldsOf } from "./config-fields.ts";
+import { DECODERS, type Family } from "./decoders.ts";
+import { ENCODERS } from "./encoders.ts";
+import type { Network } from "./network.ts";
 
-/** `model_type`s whose linear layers are Llama's: q, k, v, o, gate, up, down, lm_head. */
-const FAMILIES: readonly string[] = ["llama"];
+const FAMILIES: readonly Family[] = [...DECODERS, ...ENCODERS];
 
-interface Config {
-  readonly model_type: string;
-  readonly _name_or_path: string | undefined;
-  readonly hidden_size: number;
-  readonly intermediate_size: number;
-  readonly num_hidden_layers: number;
-  readonly num_attention_heads: number;
-  readonly num_key_value_heads: number | undefined;
-  readonly head_dim: number | undefined;
-  readonly vocab_size: number;
-}
+/** The `model_type`s that can be read. */
+export const MODEL_TYPES: readonly string[] = FAMILIES.flatMap((f) => f.types);
 
-const config = object<Config>(
-  {
-    model_type: required(text),
-    _name_or_path: optional<string | undefined>(text, undefined),
-    hidden_size: required(count),
-    intermediate_size: required(count),
-    num_hidden_layers: required(count),
-    num_attention_heads: required(count),
-    num_key_value_heads: optional<number | undefined>(count, undefined),
-    head_dim: optional<number | undefined>(count, undefined),
-    vocab_size: required(count),
-  },
-  "open",
-);
+/** More blocks than any network has: a mistake in a config must not fill the memory. */
+const MAX_STAGES = 100_000;
+const MAX_BLOCKS = 4096;
 
 /**
- * The dimensions in a config; `name` stands where the file gives none. Absent `num_key_value_heads` are as many as
- * heads, an absent `head_dim` is hidden_size / heads. Reports `json/*`, `workload/missing`, `/type`, `/range`,
- * `/family`, `/shape` at the place in the file.
+ * The network of a config; `name` stands where the file gives none. Absent fields are what `transformers` takes for
+ * them. Reports `json/*`, `workload/missing`, `/type`, `/range`, `/family`, `/shape` at the place in the file.
  */
-export function readHuggingFace(
-  source: string,
-  file: number,
-  name: string,
-  sink: Diagnostics,
-): Transformer | undefined {
+export function readHuggingFace(source: string, file: number, name: string, sink: Diagnostics): Network | undefined {
   const root = parseJson(source, file, sink);
-  if (root === undefined) return undefined;
-  if (!checkFamily(root, sink)) return undefined;
-  const context: ReadContext = { sink, area: "workload" };
-  const found = config(root, "", context);
-  if (found === undefined) return undefined;
-  const heads = found.num_attention_heads;
-  const keyValueHeads = found.num_key_value_heads ?? heads;
-  if (!divides(root, "num_key_value_heads", keyValueHeads, "num_attention_heads", heads, sink)) return undefined;
-  if (
-    found.head_dim === undefined &&
-    !divides(root, "num_attention_heads", heads, "hidden_size", found.hidden_size, sink)
-  )
-    return undefined;
-  return {
-    name: found._name_or_path ?? name,
-    hidden: found.hidden_size,
-    feedForward: found.intermediate_size,
-    blocks: found.num_hidden_layers,
-    heads,
-    keyValueHeads,
-    headSize: found.head_dim ?? found.hidden_size / heads,
-    vocabulary: found.vocab_size,
-  };
+  return root === undefined ? undefined : networkOfConfig(root, name, sink);
 }
 
-function memberOf(root: JsonNode, key: string): JsonNode | undefined {
-  return root.kind === "object" ? root.members.find((m) => m.key === key)?.value : undefined;
+/** `readHuggingFace` for a config that is parsed already. */
+export function networkOfConfig(root: JsonNode, name: string, sink: Diagnostics): Network | undefined {
+  if (root.kind !== "object") {
+    sink.error("workload/type", root.span, `\`the file\` must be an object, not ${kindOf(root)}`);
+    return undefined;
+  }
+  const before = errorsOf(sink);
+  const fields = fieldsOf(root, sink);
+  const type = fields.text("model_type");
+  const family = FAMILIES.find((f) => type !== undefined && f.types.includes(type));
+  if (type === undefined || family === undefined) {
+    refuseFamily(root, type, sink, before);
+    return undefined;
+  }
+  for (const blocks of ["num_hidden_layers", "n_layer"])
+    if (fields.has(blocks) && fields.count(blocks) > MAX_BLOCKS)
+      fields.wrong(blocks, `a network of more than ${MAX_BLOCKS} blocks is not simulated`);
+  if (errorsOf(sink) > before) return undefined;
+  const body = family.build(fields, type);
+  const given = fields.text("_name_or_path");
+  if (errorsOf(sink) > before || body.stages.length > MAX_STAGES) return undefined;
+  return { name: given ?? name, family: type, ...body };
 }
+
+const errorsOf = (sink: Diagnostics): number => sink.list.filter((d) => d.severity === "error").length;
+
+const kindOf = (node: JsonNode): string => (node.kind === "array" ? "a list" : `a ${node.kind}`);
 
 /** Other families fail here rather than by a missing field. */
-function checkFamily(root: JsonNode, sink: Diagnostics): boolean {
-  const node = memberOf(root, "model_type");
-  if (node?.kind !== "string" || FAMILIES.includes(node.value)) return true;
-  sink.error("workload/family", node.span, `\`model_type\` "${node.value}" is not a family that can be simulated`, [
-    { message: `it can be ${FAMILIES.map((f) => `"${f}"`).join(", ")}` },
+function refuseFamily(root: JsonNode, type: string | undefined, sink: Diagnostics, before: number): void {
+  if (errorsOf(sink) > before) return;
+  if (type === undefined) {
+    sink.error("workload/missing", root.span, "`model_type` is missing");
+    return;
+  }
+  const node = root.kind === "object" ? root.members.find((m) => m.key === "model_type")?.value : undefined;
+  sink.error("workload/family", (node ?? root).span, `\`model_type\` "${type}" is not a family that can be simulated`, [
+    { message: `it can be ${MODEL_TYPES.map((f) => `"${f}"`).join(", ")}` },
   ]);
-  return false;
-}
-
-function divides(
-  root: JsonNode,
-  part: string,
-  small: number,
-  whole: string,
-  large: number,
-  sink: Diagnostics,
-): boolean {
-  if (large % small === 0) return true;
-  const span = (memberOf(root, part) ?? root).span;
-  sink.error("workload/shape", span, `\`${part}\` (${small}) does not divide \`${whole}\` (${large})`);
-  return false;
 }

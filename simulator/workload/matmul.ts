@@ -1,7 +1,7 @@
 /** Products of matrices as unscheduled programs: what a layer of a network asks of a machine. */
 import { NO_SPAN } from "../../ir/diagnostics.ts";
 import { ExprBuilder, type ExprId } from "../../ir/expr.ts";
-import { type Field, type Format, isPlain } from "../../ir/format.ts";
+import { type Field, type Format, isPlain, scopeBits } from "../../ir/format.ts";
 import { ADDRESS, BIT, type Layout } from "../../ir/layout/layout.ts";
 import type { Dim, Program, Region, Step, Tensor, TileOp } from "../../ir/program.ts";
 import { bitsOf, type FloatType, type Scalar } from "../../ir/scalar.ts";
@@ -13,7 +13,8 @@ export interface MatmulShape {
   readonly m: number;
   readonly n: number;
   readonly k: number;
-  readonly activation: FloatType;
+  /** How x is stored: plain numbers, or a format. */
+  readonly activation: FloatType | Format;
   /** How w is stored; a plain format needs no decoding. */
   readonly weight: Format;
   readonly output: FloatType;
@@ -108,29 +109,33 @@ export function matmulProgram(shape: MatmulShape): Program {
     span: NO_SPAN,
   });
 
-  const tensors: Tensor[] = [tensor("x", shape.activation, "input", "m", "k")];
+  const tensors: Tensor[] = [];
   const body: Step[] = [];
   const op = (step: TileOp): void => void body.push(step);
+  const activation = typeof shape.activation === "string" ? plainFormat(shape.activation) : shape.activation;
 
-  if (isPlain(weight)) {
-    const type = weight.fields[0]!.type;
-    tensors.push({
-      ...tensor("w", type, "input", "n", "k"),
-      origin: { operand: "w", format: weight.name, field: weight.fields[0]!.name },
-    });
-  } else {
-    const fields = weight.fields.map((f) => storedField(f, weight, build, axes("n"), axis, sizes));
-    tensors.push(...fields.map((f) => f.tensor), tensor("w", "f32", "local", "n", "k"));
+  const operand = (id: "x" | "w", free: "m" | "n", format: Format): void => {
+    if (isPlain(format)) {
+      const only = format.fields[0]!;
+      const origin = { operand: id, format: format.name, field: only.name };
+      const plain = tensor(id, only.type, "input", free, "k");
+      tensors.push(id === "x" ? plain : { ...plain, origin });
+      return;
+    }
+    const fields = storedPieces(format).map((f) => storedField(id, f, format, build, axes(free), axis, sizes));
+    tensors.push(...fields.map((f) => f.tensor), tensor(id, "f32", "local", free, "k"));
     op({
       kind: "decode",
-      format: weight.name,
+      format: format.name,
       fields: fields.map((f) => f.region),
-      to: whole("w", "n", "k"),
+      to: whole(id, free, "k"),
       at: axis("k"),
-      domain: dims("n", "k"),
+      domain: dims(free, "k"),
       span: NO_SPAN,
     });
-  }
+  };
+  operand("x", "m", activation);
+  operand("w", "n", weight);
   tensors.push(tensor("acc", "f32", "local", "m", "n"), tensor("y", shape.output, "output", "m", "n"));
   op({
     kind: "fill",
@@ -157,11 +162,12 @@ export function matmulProgram(shape: MatmulShape): Program {
     domain: dims("m", "n"),
     span: NO_SPAN,
   });
+  const decoded = [...new Map([activation, weight].filter((f) => !isPlain(f)).map((f) => [f.name, f])).values()];
   return {
     name: shape.name,
     tensors,
-    formats: isPlain(weight) ? [] : [weight],
-    tables: weight.tables,
+    formats: decoded,
+    tables: decoded.flatMap((f) => f.tables),
     rings: [],
     exprs: build.done(),
     body,
@@ -169,10 +175,32 @@ export function matmulProgram(shape: MatmulShape): Program {
 }
 
 /**
- * The tensor that holds one field of w, and the element of it that belongs to (n, k): value i of a block is at element
+ * The fields of a format such that none has more elements than its block has values: a field with several a value is
+ * several fields, and what a record holds beside its fields is one more.
+ */
+function storedPieces(format: Format): readonly Field[] {
+  const pieces = format.fields.flatMap((field): readonly Field[] => {
+    if (field.scope !== "block" || field.count <= format.block) return [field];
+    const counts = Array.from({ length: Math.floor(field.count / format.block) }, () => format.block);
+    const rest = field.count % format.block;
+    return [...counts, ...(rest === 0 ? [] : [rest])].map((count, i) => ({
+      ...field,
+      name: `${field.name}.${i}`,
+      count,
+    }));
+  });
+  const padding = format.recordBits - scopeBits(format, "block");
+  if (padding === 0) return pieces;
+  const extra = blockField("padding", "u1", padding, 0);
+  return [...pieces, ...storedPieces({ ...format, fields: [extra], recordBits: padding })];
+}
+
+/**
+ * The tensor that holds one field of an operand, and the element of it that belongs to (row, k): value i of a block is at element
  * ⌊i · count / block⌋ of a field, so a field of one element, of one per value or of one per sub-block is one rule.
  */
 function storedField(
+  operand: "x" | "w",
   field: Field,
   format: Format,
   build: ExprBuilder,
@@ -190,15 +218,19 @@ function storedField(
   const extent = perValue ? sizes.k : (inBlocks ? Math.ceil(sizes.k / format.block) : 1) * field.count;
   return {
     tensor: {
-      id: `w.${field.name}`,
+      id: `${operand}.${field.name}`,
       type: field.type,
       axes: [...rows, ...(own ? [perValue ? "k" : "g"] : [])],
       shape: [...rows.map((r) => sizes[r]), ...(own ? [extent] : [])],
       place: "global",
       role: "input",
-      origin: { operand: "w", format: format.name, field: field.name },
+      origin: { operand, format: format.name, field: field.name },
       span: NO_SPAN,
     },
-    region: { tensor: `w.${field.name}`, index: [...rows.map(axis), ...(own ? [element] : [])], tail: "exact" },
+    region: {
+      tensor: `${operand}.${field.name}`,
+      index: [...rows.map(axis), ...(own ? [element] : [])],
+      tail: "exact",
+    },
   };
 }

@@ -71,7 +71,7 @@ describe("simulate", () => {
   it.each([
     [{ ...TINY, hidden_size: undefined }, /error\[workload\/missing\].*hidden_size/],
     [{ ...TINY, hidden_size: -4 }, /config\.json:1:\d+: error\[workload\/range\]/],
-    [{ ...TINY, model_type: "gpt2" }, /error\[workload\/family\]/],
+    [{ ...TINY, model_type: "rwkv" }, /error\[workload\/family\]/],
   ])("reports a config that is wrong in its place, exit 1, and writes nothing: %j", (config, message) => {
     writeFileSync(at("config.json"), JSON.stringify(config));
     const before = readdirSync(bitloom.cwd);
