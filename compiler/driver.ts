@@ -61,7 +61,7 @@ export function compile(
 
   const unscheduled: PassContext = {
     target,
-    schedule: { strategy: "fma", tileM: 1, tileN: 1, chunk: 1, warps: 1, split: 1, reasons: [] },
+    schedule: { strategy: "fma", tileM: 1, tileN: 1, chunk: 1, warps: 1, split: 1, stages: 1, reasons: [] },
   };
   const algebra = runPasses(source, ALGEBRA, unscheduled, verifyProgram);
   const written = module.schedules.find((s) => s.op === request.op && findTarget(s.target)?.name === target.name);

@@ -11,6 +11,7 @@ import { integerContract } from "./passes/integer-contract.ts";
 import { legalise } from "./passes/legalise.ts";
 import { outline } from "./passes/outline.ts";
 import { pin } from "./passes/pin.ts";
+import { prefetch } from "./passes/prefetch.ts";
 import { selectRow } from "./passes/select-row.ts";
 import { tile } from "./passes/tile.ts";
 
@@ -42,6 +43,7 @@ export const LOWERING = [
 
 /** On kernels. */
 export const KERNEL: readonly Pass<Kernel>[] = [
+  prefetch, // before names are given: addresses are still expressions of the loop
   legalise,
   pin, // last: names are for printing
 ];

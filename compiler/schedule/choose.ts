@@ -121,7 +121,7 @@ function planSchedule(
   reasons: readonly string[],
 ): Schedule {
   const shape = shapeOf(p, strategy, row);
-  return { ...shape, ...spread(p, shape, target), reasons };
+  return { ...shape, ...spread(p, shape, target), stages: 1, reasons };
 }
 
 /** Tokens from which the matrix unit beats multiply–adds on an H100 (bench/results/cuda-quickstart-h100.md). */
@@ -160,6 +160,7 @@ export function choose(
       chunk: 32,
       warps: target.warps,
       split: 1,
+      stages: 1,
       reasons: ["nothing to contract"],
     };
   const asked = request.strategy;

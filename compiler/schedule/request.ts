@@ -36,6 +36,7 @@ export function requestOf(
     const { id, emulated } = written.row;
     request = { ...request, strategy: "mma", row: id, ...(emulated ? { emulated } : {}) };
   }
+  if (written.stages !== undefined) request = { ...request, stages: written.stages.count };
   for (const tile of written.tiles) {
     const part = partOf(op, tile.axis);
     const over = part === "n" ? target.warps : part === "k" ? target.lanes : 1;

@@ -14,6 +14,8 @@ export interface Schedule {
   readonly warps: number;
   /** Warps of a block that divide the reduced axis among them and add up in shared memory; above 1, `warps` is 1. */
   readonly split: number;
+  /** Steps whose operands are in registers or on their way: 1 reads when it needs, 2 one step earlier. */
+  readonly stages: number;
   /** One sentence each: why this strategy, what was passed over. */
   readonly reasons: readonly string[];
 }

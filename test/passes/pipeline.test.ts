@@ -2,8 +2,7 @@
 import { describe, expect, it } from "vitest";
 import type { PassContext } from "../../compiler/pass.ts";
 import { lower } from "../../compiler/passes/lower.ts";
-import { pin } from "../../compiler/passes/pin.ts";
-import { ALGEBRA, SCHEDULING } from "../../compiler/pipelines.ts";
+import { ALGEBRA, KERNEL, SCHEDULING } from "../../compiler/pipelines.ts";
 import { choose } from "../../compiler/schedule/choose.ts";
 import type { ScheduleRequest } from "../../compiler/schedule/schedule.ts";
 import { Diagnostics, NO_SPAN } from "../../ir/diagnostics.ts";
@@ -44,6 +43,10 @@ const cases: readonly Case[] = [
   { op: "linear_w4a16", sizes: { M: 11, N: 35, K: 384 }, schedule: { strategy: "mma" } },
   { op: "linear_w4a16", sizes: { M: 9, N: 18, K: 640 }, schedule: { strategy: "mma", warps: 1, split: 4 } },
   { op: "linear_w4a16", sizes: { M: 2, N: 7, K: 3200 }, schedule: { strategy: "fma", warps: 1, split: 2 } },
+  { op: "linear_w4a16", sizes: { M: 3, N: 9, K: 4224 }, schedule: { strategy: "fma", stages: 2 } },
+  { op: "linear_w4a16", sizes: { M: 9, N: 18, K: 640 }, schedule: { strategy: "mma", stages: 3 } },
+  { op: "linear_w2a8", sizes: { M: 3, N: 9, K: 4224 }, schedule: { strategy: "popc", stages: 2 } },
+  { op: "linear_w2a8", sizes: { M: 9, N: 17, K: 2560 }, schedule: { strategy: "mma", stages: 4 } },
   { op: "linear_nf4", sizes: { M: 5, N: 19, K: 192 }, schedule: { strategy: "mma", warps: 4, split: 1 } },
   { op: "linear_nf4", sizes: { M: 1, N: 8, K: 2048 }, schedule: {} },
   { op: "linear_nf4", sizes: { M: 5, N: 13, K: 192 }, schedule: { strategy: "fma" } },
@@ -75,7 +78,7 @@ describe.each(cases)("$op $sizes $schedule", ({ op, sizes, schedule: request }) 
     let program = source;
     const context: PassContext = {
       target,
-      schedule: { strategy: "fma", tileM: 1, tileN: 1, chunk: 1, warps: 1, split: 1, reasons: [] },
+      schedule: { strategy: "fma", tileM: 1, tileN: 1, chunk: 1, warps: 1, split: 1, stages: 1, reasons: [] },
     };
     for (const pass of ALGEBRA) {
       program = pass.run(program, context);
@@ -91,7 +94,9 @@ describe.each(cases)("$op $sizes $schedule", ({ op, sizes, schedule: request }) 
         1e-9 * scale,
       );
     }
-    const kernels = lower(program, target).map((k) => pin.run(k, { target, schedule }));
+    const kernels = lower(program, target).map((k) =>
+      KERNEL.reduce((kernel, pass) => pass.run(kernel, { target, schedule }), k),
+    );
     const made = runKernels(program, kernels, inputs);
     expect(largestError(made.y!, y)).toBeLessThanOrEqual(2 ** -10 * scale);
     for (const [id, values] of Object.entries(made)) {
