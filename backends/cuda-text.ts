@@ -211,6 +211,11 @@ const HALVES = {
   return static_cast<unsigned>(__half_as_ushort(__low2half(pair))) |
          (static_cast<unsigned>(__half_as_ushort(__high2half(pair))) << 16);
 }`,
+  sub_halves: `__device__ __forceinline__ unsigned sub_halves(unsigned a, unsigned b) {
+  unsigned difference;
+  asm("sub.f16x2 %0, %1, %2;" : "=r"(difference) : "r"(a), "r"(b));
+  return difference;
+}`,
   half_hi: `__device__ __forceinline__ float half_hi(unsigned word) {
   return __half2float(__ushort_as_half(static_cast<unsigned short>(word >> 16)));
 }`,
@@ -283,6 +288,7 @@ export function cudaSyntax(asynchronous: boolean): Syntax {
       dot4: { ...call("__dp4a", 3), as: ["i32", "i32", "i32"] },
       roundQuotient: call("round_quotient", 2),
       packF16x2: call("pack_halves", 2),
+      subF16x2: call("sub_halves", 2),
     },
     logical: LOGICAL,
     cast,

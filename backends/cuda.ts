@@ -3,7 +3,7 @@ import { type Rates, rowsOn } from "./cuda-rows.ts";
 import { cudaSyntax } from "./cuda-text.ts";
 import { emitCuda } from "./hosts/cuda.ts";
 import { C_RULES } from "./rules.ts";
-import { MAGIC_DECODE } from "./rules-decode.ts";
+import { MAGIC_DECODE, PAIR_DECODE, PAIR_MOVE } from "./rules-decode.ts";
 import type { Backend } from "./syntax.ts";
 
 interface Architecture {
@@ -115,7 +115,7 @@ function target(arch: Architecture): Backend {
       gridX: 2 ** 31 - 1,
       gridYZ: 65535,
     },
-    rules: [...C_RULES, MAGIC_DECODE],
+    rules: [...C_RULES, MAGIC_DECODE, PAIR_DECODE, PAIR_MOVE],
     model: arch.model,
     syntax: cudaSyntax(arch.asynchronous),
     emit: (unit) => emitCuda(unit, backend),

@@ -119,6 +119,7 @@ export function metalSyntax(): Syntax {
       f16hi: wrap("float(as_type<half2>($0).y)"),
       dot4: absent("dot4"),
       roundQuotient: call("round_quotient", 2),
+      subF16x2: wrap("as_type<uint>(as_type<half2>($0) - as_type<half2>($1))"),
       packF16x2: wrap("as_type<uint>(half2(half($0), half($1)))"),
     },
     logical: LOGICAL,

@@ -259,6 +259,7 @@ export function wgslSyntax(features: WgslFeatures): Syntax {
         : absent("dot4"),
       roundQuotient: call("round_quotient", 2),
       packF16x2: absent("packF16x2"),
+      subF16x2: absent("subF16x2"),
     },
     logical: LOGICAL,
     cast,

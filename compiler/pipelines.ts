@@ -10,6 +10,7 @@ import { hoistScales } from "./passes/hoist-scales.ts";
 import { integerContract } from "./passes/integer-contract.ts";
 import { legalise } from "./passes/legalise.ts";
 import { outline } from "./passes/outline.ts";
+import { pairHalves } from "./passes/pair-halves.ts";
 import { pin } from "./passes/pin.ts";
 import { prefetch } from "./passes/prefetch.ts";
 import { selectRow } from "./passes/select-row.ts";
@@ -29,6 +30,7 @@ export const SCHEDULING: readonly Pass<Program>[] = [
   tile,
   hoistGroupScales, // after tiling: only then is a group's scale constant along the chunk
   selectRow, // after hoisting: what a row multiplies is codes, which its type holds exactly
+  pairHalves, // between them: it follows how codes lie in memory, and registers follow it
   anchorLayouts,
 ];
 

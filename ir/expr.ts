@@ -42,7 +42,7 @@ export const UNARY = [
 export const BINARY = [
   "add", "sub", "mul", "div", "mod", "min", "max", "and", "or", "xor", "shl", "shr",
   "eq", "ne", "lt", "le", "gt", "ge", "roundQuotient",
-  "packF16x2",
+  "packF16x2", "subF16x2",
 ] as const; // biome-ignore format: a table
 export const TERNARY = ["select", "fma", "dot4"] as const;
 
@@ -51,6 +51,7 @@ export const TERNARY = ["select", "fma", "dot4"] as const;
  * low or high 16 bits; `roundQuotient(a, b)`: the integer nearest to a / b *in real arithmetic*, ties to even, as f32 (the
  * rounding of every absmax quantizer; b > 0, exact for |a / b| ≤ 2^15 and a, b with at most 18 significant bits);
  * `packF16x2(a, b)`: the u32 with a in its low and b in its high half, each f32 rounded to f16, ties to even;
+ * `subF16x2(a, b)`: the differences of the halves of two words, each rounded to f16, ties to even;
  * `dot4(a, b, c)`: c plus the four signed byte products of words a and b, i32.
  */
 export type Op = (typeof UNARY)[number] | (typeof BINARY)[number] | (typeof TERNARY)[number];
@@ -96,6 +97,7 @@ export function resultType(op: Op, args: readonly Scalar[]): Scalar {
     case "roundQuotient":
       return "f32";
     case "packF16x2":
+    case "subF16x2":
       return "u32";
     case "popc":
     case "dot4":

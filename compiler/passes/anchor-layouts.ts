@@ -11,6 +11,7 @@ import { findRow } from "../../ir/row-catalogue.ts";
 import { bitsOf } from "../../ir/scalar.ts";
 import { forEachOp, ProgramEditor, plainSymbol, symbolsOf } from "../edit.ts";
 import { applied, type Pass, type PassContext } from "../pass.ts";
+import { pairDistance } from "../tile/pairs.ts";
 import { isLaneAxis } from "../tile/plan.ts";
 
 type Strided = Extract<Layout, { kind: "strided" }>;
@@ -138,7 +139,7 @@ function repeat(terms: Term[], sides: readonly Side[], regs: number): number {
   return count;
 }
 
-function anchorContract(editor: ProgramEditor, op: Contract, layouts: Map<string, Layout>): void {
+function anchorContract(editor: ProgramEditor, op: Contract, layouts: Map<string, Layout>, distance: number): void {
   const row = findRow(op.row ?? "") ?? internal(`no matrix row ${op.row}`);
   const reduced = op.over[0]!;
   const a = editor.tensor(op.a.tensor);
@@ -153,9 +154,9 @@ function anchorContract(editor: ProgramEditor, op: Contract, layouts: Map<string
         ? spread(t, sides.m.inner)
         : t.to === "n"
           ? spread(t, sides.n.inner)
-          : [inOrder(t, elems, steps, reduced)],
+          : [inOrder(t, elems, steps, reduced, distance)],
     );
-    if (steps > 1) terms.push({ from: REG, div: regs, size: steps, to: reduced, stride: elems });
+    terms.push(...stepTerms(regs, elems, steps, reduced, distance));
     const count = steps * repeat(terms, along, regs * steps);
     const from = { [LANE]: layout.from[LANE]!, [REG]: regs * count, [ELEM]: elems };
     layouts.set(tensor.id, { kind: "strided", from, to: extentsOf(tensor), terms });
@@ -168,10 +169,21 @@ function anchorContract(editor: ProgramEditor, op: Contract, layouts: Map<string
 
 /**
  * The order of the reduced axis is free as long as both operands agree. With several instructions a step, the words that
- * one lane gives to consecutive instructions are made neighbours in memory, so that it loads them as one vector.
+ * one lane gives to consecutive instructions are made neighbours in memory, so that it loads them as one vector. Within
+ * what a lane owns, the elements of a register are `distance` values apart.
  */
-function inOrder(term: Term, elems: number, steps: number, axis: string): Term {
-  return { ...term, to: axis, stride: term.stride >= elems ? term.stride * steps : term.stride };
+function inOrder(term: Term, elems: number, steps: number, axis: string, distance: number): Term {
+  return { ...term, to: axis, stride: term.stride >= elems ? term.stride * steps : term.stride * distance };
+}
+
+/** Which values of the reduced axis a lane gives to consecutive instructions: all that its registers' elements skip. */
+function stepTerms(regs: number, elems: number, steps: number, axis: string, distance: number): readonly Term[] {
+  const between = Math.min(distance, steps);
+  const terms: readonly Term[] = [
+    { from: REG, div: regs, size: between, to: axis, stride: 1 },
+    { from: REG, div: regs * between, size: steps / between, to: axis, stride: elems * between },
+  ];
+  return terms.filter((t) => t.size > 1);
 }
 
 /** A term as two, where it reaches past a power of two `at` that it starts below. */
@@ -286,9 +298,12 @@ function run(program: Program, context: PassContext): Program {
   forEachOp(program.body, (op) => {
     if (op.kind === "quantize") internal("anchor-layouts expects expanded formats");
     if (op.kind === "contract" && op.by === "mma") {
-      anchorContract(editor, op, layouts);
+      const distance = pairDistance(program, op);
+      anchorContract(editor, op, layouts, distance);
       const tiles = [op.a, op.b, op.to].map((r) => r.tensor).join(", ");
       applied(context, "row-layout", op.span, `${tiles} lie in the registers that ${op.row} names`);
+      if (distance > 1)
+        applied(context, "pairs", op.span, `values ${distance} apart share a register: their codes decode together`);
     }
     if (op.kind === "copy" && editor.tensor(op.from.tensor).place === "global") loads.set(op.to.tensor, op);
     if (op.kind === "copy" && editor.tensor(op.to.tensor).place === "shared") stores.set(op.to.tensor, op);

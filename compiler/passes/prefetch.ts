@@ -4,10 +4,11 @@
  * The reads of the first steps move in front of the loop; inside, each step takes over what was read for it and reads for
  * a later one. Memory then works while lanes compute (software pipelining: Lam, PLDI 1988); registers are what it costs.
  */
+import { NO_SPAN } from "../../ir/diagnostics.ts";
 import { ExprBuilder, type ExprId, operands } from "../../ir/expr.ts";
 import type { Buffer, Kernel, Stmt } from "../../ir/kernel.ts";
 import { bodiesOf, mapStmt } from "../../ir/kernel-walk.ts";
-import type { Pass } from "../pass.ts";
+import { applied, kept, type Pass, type PassContext } from "../pass.ts";
 
 type Loop = Extract<Stmt, { kind: "for" }>;
 type Read = Extract<Stmt, { kind: "read" }>;
@@ -22,8 +23,10 @@ class Prefetcher {
   readonly #buffers: ReadonlyMap<string, Buffer>;
   /** Steps between a read and its use. */
   readonly #ahead: number;
+  readonly #context: PassContext;
 
-  constructor(kernel: Kernel, ahead: number) {
+  constructor(kernel: Kernel, ahead: number, context: PassContext) {
+    this.#context = context;
     this.#build = new ExprBuilder(kernel.exprs);
     this.#buffers = new Map(kernel.buffers.map((b) => [b.id, b]));
     this.#ahead = ahead;
@@ -51,10 +54,25 @@ class Prefetcher {
   #loop(loop: Loop): readonly Stmt[] {
     const trips = this.#trips(loop);
     const early = loop.body.filter((s): s is Read => s.kind === "read" && this.#canMove(s, loop));
-    if (loop.unroll || trips === undefined || early.length === 0) return [loop];
+    if (loop.unroll || trips === undefined || early.length === 0) {
+      kept(
+        this.#context,
+        "read-ahead",
+        loop.span ?? NO_SPAN,
+        `${loop.name} has one step, or reads nothing that could move`,
+      );
+      return [loop];
+    }
     const { first, end } = trips;
     const ahead = Math.min(this.#ahead, Math.ceil((end - first) / loop.step) - 1);
     if (ahead < 1) return [loop];
+    const words = early.reduce((n, read) => n + read.to.length, 0) * ahead;
+    applied(
+      this.#context,
+      "read-ahead",
+      loop.span ?? NO_SPAN,
+      `${loop.name} reads ${ahead} ahead, into ${words} more registers`,
+    );
     const before: Stmt[] = [];
     for (let i = 0; i < ahead; i++)
       for (const read of early)
@@ -156,6 +174,8 @@ function namesOf(body: readonly Stmt[], found: Set<string>): void {
 export const prefetch: Pass<Kernel> = {
   name: "prefetch",
   about: "what a step reads was asked for as many steps earlier as the schedule has stages, less one",
-  run: (kernel, { schedule }) =>
-    schedule.stages < 2 ? kernel : new Prefetcher(kernel, schedule.stages - 1).run(kernel),
+  run(kernel, context) {
+    const ahead = context.schedule.stages - 1;
+    return ahead < 1 ? kernel : new Prefetcher(kernel, ahead, context).run(kernel);
+  },
 };

@@ -243,6 +243,11 @@ function dot4(a: number, b: number, c: number): number {
   return sum | 0;
 }
 
+function subtractHalves(a: number, b: number): number {
+  const low = f16ToBits(bitsToF16(a & 0xffff) - bitsToF16(b & 0xffff));
+  return (low | (f16ToBits(bitsToF16(a >>> 16) - bitsToF16(b >>> 16)) << 16)) >>> 0;
+}
+
 /** What `op` does on arguments of the types `args`. Comparisons, `select` and bit operations do not depend on `arithmetic`. */
 export function scalarFn(op: Op, args: readonly Scalar[], arithmetic: Arithmetic): ScalarFn {
   const type = args[0] ?? internal(`${op} without arguments`);
@@ -255,6 +260,8 @@ export function scalarFn(op: Op, args: readonly Scalar[], arithmetic: Arithmetic
       return { arity: 1, fn: (a) => bitsToF16(a >>> 16) };
     case "packF16x2":
       return { arity: 2, fn: (a, b) => (f16ToBits(a) | (f16ToBits(b) << 16)) >>> 0 };
+    case "subF16x2":
+      return { arity: 2, fn: subtractHalves };
     case "select":
       return { arity: 3, fn: (c, a, b) => (c !== 0 ? a : b) };
     case "dot4":

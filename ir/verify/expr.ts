@@ -58,6 +58,8 @@ function takes(op: Op, types: readonly Scalar[]): boolean {
       return isFloat(a) && a === b;
     case "packF16x2":
       return a === "f32" && b === "f32";
+    case "subF16x2":
+      return a === "u32" && b === "u32";
     case "eq":
     case "ne":
       return a === b;

@@ -111,6 +111,8 @@ function takes(op: Op, types: readonly Scalar[]): boolean {
     case "roundQuotient":
     case "packF16x2":
       return a === "f32" && b === "f32";
+    case "subF16x2":
+      return a === "u32" && b === "u32";
     case "select":
       return a === "bool" && b === c;
     case "fma":
