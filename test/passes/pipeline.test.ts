@@ -1,5 +1,6 @@
 /** Every pass keeps the meaning of the quickstart operators, and so do the kernels that they become. */
 import { describe, expect, it } from "vitest";
+import { findTarget } from "../../backends/index.ts";
 import type { PassContext } from "../../compiler/pass.ts";
 import { lower } from "../../compiler/passes/lower.ts";
 import { ALGEBRA, KERNEL, SCHEDULING } from "../../compiler/pipelines.ts";
@@ -26,7 +27,7 @@ const target: Target = {
   ],
   tables: "shared",
   limits: { threads: 1024, sharedBytes: 49152, registersPerLane: 255, bindings: 64, gridX: 2 ** 31 - 1, gridYZ: 65535 },
-  rules: [],
+  rules: findTarget("cuda.sm90a")!.rules,
   model: "none",
 };
 

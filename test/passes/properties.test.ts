@@ -53,7 +53,16 @@ it("means the same after every pass", () => {
         const worst = evaluate(program).reduce((w, v, i) => Math.max(w, Math.abs(v - expected[i]!)), 0);
         expect(worst, pass.name).toBeLessThanOrEqual(1e-9 * scale);
       };
-      const blank = { strategy: "fma", tileM: 1, tileN: 1, chunk: 1, warps: 1, split: 1, stages: 1, reasons: [] } as const;
+      const blank = {
+        strategy: "fma",
+        tileM: 1,
+        tileN: 1,
+        chunk: 1,
+        warps: 1,
+        split: 1,
+        stages: 1,
+        reasons: [],
+      } as const;
       for (const pass of ALGEBRA) keep(pass, { target, schedule: blank });
       const diagnostics = new Diagnostics();
       const schedule = choose(program, target, asked, NO_SPAN, diagnostics);
