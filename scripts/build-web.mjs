@@ -6,6 +6,9 @@ import { pathToFileURL } from "node:url";
 import { gzipSync } from "node:zlib";
 import { ROOT } from "./setup.mjs";
 
+/** The viewer's styles; later ones may change what earlier ones say. */
+const STYLES = ["web/style.css", "web/panels.css"];
+
 /** @param {string} text */
 const hash = (text) => `'sha256-${createHash("sha256").update(text).digest("base64")}'`;
 
@@ -71,7 +74,7 @@ async function pageOf(frame, bundled, sheets) {
 export async function webPage() {
   const worker = await bundle("web/load/worker.ts", {});
   const bundled = await bundle("web/main.ts", { BITLOOM_WORKER: JSON.stringify(worker) });
-  return pageOf("web/index.html", bundled, ["web/style.css"]);
+  return pageOf("web/index.html", bundled, STYLES);
 }
 
 /** What lies under examples/, for the gallery: the quickstart first, then by path. The first comment is the title. */
@@ -96,7 +99,7 @@ export function examples() {
 /** The playground's text. */
 export async function playgroundPage() {
   const bundled = await bundle("web/playground/main.ts", { BITLOOM_EXAMPLES: JSON.stringify(examples()) });
-  return pageOf("web/playground/index.html", bundled, ["web/style.css", "web/playground/playground.css"]);
+  return pageOf("web/playground/index.html", bundled, [...STYLES, "web/playground/playground.css"]);
 }
 
 /**

@@ -240,11 +240,18 @@ function fits(offset: number): number {
   return offset;
 }
 
+const isCount = (value: unknown): boolean => Number.isSafeInteger(value) && (value as number) >= 0;
+const areCounts = (value: unknown): boolean => Array.isArray(value) && value.every(isCount);
+
+/** A header whose columns can be found: everything else in it is for its readers to judge. */
 function parseHeader(text: string): TraceHeader | undefined {
   try {
-    const header = JSON.parse(text, unlimited) as Partial<TraceHeader>;
+    const header = JSON.parse(text, unlimited) as TraceHeader;
     const whole = [header.lanes, header.states, header.segments, header.layers].every(Array.isArray);
-    return whole ? (header as TraceHeader) : undefined;
+    const counted = header.segments.every(
+      ({ counts, folds = 0, samples = [] }) => areCounts(counts) && isCount(folds) && areCounts(samples),
+    );
+    return whole && counted ? header : undefined;
   } catch {
     return undefined;
   }

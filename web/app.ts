@@ -1,20 +1,25 @@
 /** The viewer of one trace, put together: stage, panels, pointer, keyboard, search and the address. */
 import { carryOut, goToCycle, walk } from "./carry-out.ts";
+import { cellSwatches } from "./charts/array.ts";
+import { makeDeck } from "./deck.ts";
 import { el, fill } from "./dom.ts";
-import { paintOf } from "./draw.ts";
+import { type Paint, paintOf } from "./draw.ts";
+import { runOf } from "./entries.ts";
 import { findingsOf, type Jump, unitLoads } from "./findings.ts";
 import { connectKeyboard } from "./keyboard.ts";
 import type { Model } from "./model.ts";
 import { type DetailActions, showRange, showSlice } from "./panels/details.ts";
 import { goToDialog } from "./panels/help.ts";
+import type { PanelContext } from "./panels/panel.ts";
 import { summaryPanel } from "./panels/summary.ts";
-import { connectPointer, placeCursor } from "./pointer.ts";
+import { connectPointer, placeCursor, placePlayhead } from "./pointer.ts";
 import { NOTHING } from "./search.ts";
 import { connectSearch, runSearch } from "./search-box.ts";
 import { makeStage, paintLabels, paintOverview, paintStage } from "./stage.ts";
 import { fromHash, type ViewSpec, windowAround } from "./view-spec.ts";
 import {
   hashOf,
+  type OpenRuns,
   type Shell,
   select,
   selectedSlice,
@@ -35,12 +40,19 @@ export interface App {
   spec(): ViewSpec;
 }
 
+/** Colours of states, and of the array's cells, as classes. */
+function swatches({ colours, theme }: Paint): string {
+  const cells = cellSwatches(theme);
+  return [...colours.map((c, i) => [String(i), c] as const), ...cells]
+    .map(([name, colour]) => `.swatch-${name}{background-color:${colour}}`)
+    .join("");
+}
+
 const HASH_DELAY_MS = 200;
 const PANEL_DELAY_MS = 30;
 
 /** Parts of the page that are made anew when the view changes. */
 interface Panels {
-  readonly summary: HTMLElement;
   readonly slice: HTMLElement;
   readonly range: HTMLElement;
   /** Colours of states as CSS classes. */
@@ -49,7 +61,7 @@ interface Panels {
 }
 
 /** Builds the viewer of a model into the shell. */
-export function openApp(model: Model, shell: Shell): App {
+export function openApp(model: Model, shell: Shell, open: OpenRuns = { runs: [runOf(model)], current: 0 }): App {
   const stage = makeStage();
   stage.root.classList.toggle("no-layers", model.layers.length === 0);
   const slice = el("section", { class: "slice-panel", "aria-label": "Selected slice", "aria-live": "polite" });
@@ -62,7 +74,8 @@ export function openApp(model: Model, shell: Shell): App {
     goTo: goToDialog((cycle) => goToCycle(viewer, cycle)),
     kinds: [...new Set(model.layers.map((l) => l.kind))],
     closing: new AbortController(),
-    spec: fromHash(shell.address.read(), model.cycles, model.lanes.length),
+    deck: undefined,
+    spec: { ...fromHash(shell.address.read(), model.cycles, model.lanes.length), run: open.current },
     paint: paintOf(model.states, shell.theme()),
     shown: undefined,
     hover: undefined,
@@ -82,8 +95,11 @@ export function openApp(model: Model, shell: Shell): App {
     clearRange: () => viewer.update({ range: undefined }),
     fitRange: () => carryOut(viewer, "fit"),
   };
-  const panels: Panels = { summary, slice, range, sheet: new CSSStyleSheet(), actions };
-  fill(shell.main, summary, stage.root, viewer.details, viewer.goTo);
+  const panels: Panels = { slice, range, sheet: new CSSStyleSheet(), actions };
+  const deck = makeDeck(contextOf(viewer, open), summary);
+  viewer.deck = deck;
+  fill(shell.main, deck.root, stage.root, viewer.details, viewer.goTo);
+  shell.main.classList.remove("only-deck");
   document.adoptedStyleSheets = [panels.sheet];
 
   const draw = connectDrawing(viewer, panels);
@@ -96,12 +112,31 @@ export function openApp(model: Model, shell: Shell): App {
   return {
     model,
     refresh: () => viewer.refresh(),
-    close: () => viewer.closing.abort(),
+    close: () => {
+      deck.array.stop();
+      viewer.closing.abort();
+    },
     drawNow: (spec) => {
       viewer.spec = { ...viewer.spec, ...spec };
       draw();
     },
     spec: () => viewer.spec,
+  };
+}
+
+/** What the panels know of the viewer, and may do with it. */
+function contextOf(viewer: Viewer, { runs, current }: OpenRuns): PanelContext {
+  const { model, shell } = viewer;
+  return {
+    runs,
+    current,
+    run: runs[current]!,
+    model,
+    spec: () => viewer.spec,
+    theme: () => shell.theme(),
+    update: (change, history) => viewer.update(change, history),
+    show: (from, to) => viewer.update({ range: { from, to }, ...windowAround(from, to, model.cycles) }, "push"),
+    addRuns: shell.addRuns,
   };
 }
 
@@ -127,6 +162,8 @@ function connectDrawing(viewer: Viewer, panels: Panels): () => void {
     paintLabels(stage, model, viewer.shown.rows, viewer.spec.selected?.lane, labels);
     sync(viewer.spec);
     placeCursor(viewer);
+    placePlayhead(viewer);
+    viewer.deck?.draw();
   };
   const pending = { frame: 0 };
   viewer.schedule = () => {
@@ -138,8 +175,7 @@ function connectDrawing(viewer: Viewer, panels: Panels): () => void {
   };
   viewer.refresh = () => {
     viewer.paint = paintOf(model.states, shell.theme());
-    panels.sheet.replaceSync(viewer.paint.colours.map((c, i) => `.swatch-${i}{background-color:${c}}`).join(""));
-    panels.summary.hidden = !viewer.spec.summary;
+    panels.sheet.replaceSync(swatches(viewer.paint));
     paintOverview(stage, model, viewer.paint);
     viewer.schedule();
   };
@@ -186,7 +222,8 @@ function connectAddress(viewer: Viewer, panels: Panels): void {
     "popstate",
     () => {
       clearTimeout(timers.hash);
-      viewer.spec = fromHash(address.read(), viewer.model.cycles, viewer.model.lanes.length);
+      const { run } = viewer.spec;
+      viewer.spec = { ...fromHash(address.read(), viewer.model.cycles, viewer.model.lanes.length), run };
       viewer.shell.search.value = viewer.spec.query;
       runSearch(viewer, viewer.spec.query);
       showPanels();

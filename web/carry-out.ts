@@ -1,7 +1,7 @@
 /** What each command does. */
 import { COMMANDS, type CommandId } from "./commands.ts";
 import { neighbour } from "./slices.ts";
-import { panBy, windowAround, zoomAt } from "./view-spec.ts";
+import { PANELS, panBy, windowAround, zoomAt } from "./view-spec.ts";
 import {
   cursorTime,
   select,
@@ -33,6 +33,10 @@ function fit(viewer: Viewer): void {
 
 /** Moves the selected cycle; the window follows where it would leave. */
 function step(viewer: Viewer, cycles: number): void {
+  if (viewer.spec.summary && viewer.spec.panel === "array") {
+    viewer.deck?.array.step(cycles);
+    return;
+  }
   const { selected, from, to } = viewer.spec;
   const at = selected === undefined ? Math.floor(cursorTime(viewer)) : selected.at + cycles;
   if (at < 0 || at >= viewer.model.cycles) return;
@@ -80,8 +84,10 @@ function mark(viewer: Viewer): void {
 
 /** Takes back the last thing that was put over the timeline. */
 function stepBack(viewer: Viewer): void {
+  viewer.deck?.array.stop();
   if (viewer.spec.range !== undefined) viewer.update({ range: undefined });
   else if (viewer.spec.selected !== undefined) viewer.update({ selected: undefined });
+  else if (viewer.spec.focus !== "") viewer.update({ focus: "" });
 }
 
 const withLane = (viewer: Viewer, act: (lane: number) => void): void => {
@@ -114,6 +120,14 @@ const ACTIONS: Readonly<Record<CommandId, (viewer: Viewer, fast: boolean) => voi
     v.shell.search.select();
   },
   summary: (v) => v.update({ summary: !v.spec.summary }),
+  play: (v) => {
+    v.update({ panel: "array", summary: true });
+    v.deck?.array.play();
+  },
+  panel: (v, back) => {
+    const place = PANELS.indexOf(v.spec.panel) + (back ? PANELS.length - 1 : 1);
+    v.update({ panel: PANELS[place % PANELS.length]!, summary: true });
+  },
   theme: (v) => v.shell.command("theme"),
   open: (v) => v.shell.command("open"),
   help: (v) => v.shell.command("help"),

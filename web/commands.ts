@@ -23,6 +23,8 @@ export type CommandId =
   | "go-to"
   | "search"
   | "summary"
+  | "play"
+  | "panel"
   | "theme"
   | "open"
   | "help"
@@ -85,7 +87,7 @@ export const COMMANDS: readonly Command[] = [
     codes: ["ArrowLeft"],
     keys: [],
     shown: "←",
-    about: "one cycle earlier (Shift: ten)",
+    about: "one cycle earlier (Shift: ten); of the playhead in the array's panel",
   },
   {
     id: "step-right",
@@ -95,6 +97,7 @@ export const COMMANDS: readonly Command[] = [
     shown: "→",
     about: "one cycle later (Shift: ten)",
   },
+  { id: "play", section: "Select", codes: ["KeyP"], keys: [], shown: "P", about: "play the array; Esc stops" },
   { id: "mark", section: "Select", codes: ["KeyM"], keys: [], shown: "M", about: "make the slice the range" },
   { id: "cause", section: "Understand", codes: [], keys: ["["], shown: "[", about: "what the slice waited for" },
   { id: "effect", section: "Understand", codes: [], keys: ["]"], shown: "]", about: "what waited for the slice" },
@@ -106,9 +109,17 @@ export const COMMANDS: readonly Command[] = [
     shown: "/",
     about: "search the whole trace; Enter: next",
   },
-  { id: "pin", section: "Page", codes: ["KeyP"], keys: [], shown: "P", about: "pin the lane above all others" },
+  { id: "pin", section: "Page", codes: ["KeyL"], keys: [], shown: "L", about: "pin the lane above all others" },
   { id: "fold", section: "Page", codes: ["KeyC"], keys: [], shown: "C", about: "fold the lane's group" },
-  { id: "summary", section: "Page", codes: ["KeyI"], keys: [], shown: "I", about: "show or hide the summary" },
+  { id: "summary", section: "Page", codes: ["KeyI"], keys: [], shown: "I", about: "show or hide the panel" },
+  {
+    id: "panel",
+    section: "Page",
+    codes: ["KeyV"],
+    keys: [],
+    shown: "V",
+    about: "the next panel (Shift: the one before)",
+  },
   { id: "theme", section: "Page", codes: ["KeyT"], keys: [], shown: "T", about: "light or dark" },
   { id: "open", section: "Page", codes: ["KeyO"], keys: [], shown: "O", about: "open a trace" },
   { id: "help", section: "Page", codes: [], keys: ["?"], shown: "?", about: "this help" },

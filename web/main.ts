@@ -2,23 +2,38 @@
 import { type App, openApp } from "./app.ts";
 import type { CommandId } from "./commands.ts";
 import { button, el, fill, icon } from "./dom.ts";
+import { type Entry, entriesOf, type NamedBytes, type Reading, readInWorker } from "./entries.ts";
 import { MAX_FILE_BYTES } from "./limits.ts";
-import type { Loaded, Model } from "./model.ts";
 import type { Theme } from "./palette.ts";
 import { helpDialog } from "./panels/help.ts";
-import { facts } from "./panels/summary.ts";
+import { facts, reportFacts } from "./panels/summary.ts";
+import { openReport, type ReportApp } from "./report-app.ts";
+import { distinctTitles } from "./run.ts";
+import { fromHash, toHash, wholeRun } from "./view-spec.ts";
 import { PAGE_ADDRESS, type Shell } from "./viewer.ts";
 
-/** The text of the worker's script: the build puts it here, so that the page is one file. */
-declare const BITLOOM_WORKER: string;
+/** Traces that one address may name. */
+const MAX_NAMED = 32;
 
 interface Page {
   app: App | undefined;
-  worker: Worker | undefined;
+  report: ReportApp | undefined;
+  reading: Reading | undefined;
+  /** All runs that are open, in the order in which they were opened. */
+  entries: readonly Entry[];
+  /** Files that are chosen next go beside those that are open. */
+  adding: boolean;
   theme: Theme;
 }
 
-const page: Page = { app: undefined, worker: undefined, theme: "light" };
+const page: Page = {
+  app: undefined,
+  report: undefined,
+  reading: undefined,
+  entries: [],
+  adding: false,
+  theme: "light",
+};
 
 const search = el("input", {
   type: "search",
@@ -32,7 +47,7 @@ const title = el("div", { class: "title" });
 const main = el("main", { class: "viewer", tabindex: -1 });
 const status = el("footer", { class: "status" });
 const help = helpDialog();
-const picker = el("input", { type: "file", hidden: true, "aria-label": "Trace file" });
+const picker = el("input", { type: "file", hidden: true, multiple: true, "aria-label": "Trace file" });
 
 function setTheme(theme: Theme, keep: boolean): void {
   page.theme = theme;
@@ -43,6 +58,7 @@ function setTheme(theme: Theme, keep: boolean): void {
     // A page without storage forgets the choice.
   }
   page.app?.refresh();
+  page.report?.refresh();
 }
 
 function firstTheme(): Theme {
@@ -57,7 +73,10 @@ function firstTheme(): Theme {
 
 function command(id: CommandId): void {
   if (id === "theme") setTheme(page.theme === "dark" ? "light" : "dark", true);
-  if (id === "open") picker.click();
+  if (id === "open") {
+    page.adding = false;
+    picker.click();
+  }
   if (id === "help") help.showModal();
 }
 
@@ -70,6 +89,10 @@ const shell: Shell = {
   address: PAGE_ADDRESS,
   theme: () => page.theme,
   command,
+  addRuns: () => {
+    page.adding = true;
+    picker.click();
+  },
 };
 
 function titleBar(): HTMLElement {
@@ -103,19 +126,62 @@ function mark(): SVGSVGElement {
   return svg;
 }
 
-function showTitle(model: Model): void {
-  const name = [model.workload, model.phase].filter((s) => s !== "").join(" · ");
+function showTitle({ run, model }: Entry, current: number): void {
+  const name = [run.workload, run.phase].filter((s) => s !== "").join(" · ");
   document.title = `${name} · Bitloom`;
   const list = el("dl", { class: "facts" });
-  for (const [key, value, exactly] of facts(model))
+  for (const [key, value, exactly] of model === undefined ? reportFacts(run) : facts(model))
     list.append(el("div", { title: exactly }, el("dt", {}, key), el("dd", {}, value)));
-  fill(title, el("span", { class: "run", title: name }, name), el("span", { class: "machine" }, model.hardware), list);
+  const which = page.entries.length > 1 ? runChoice(current) : el("span", { class: "machine" }, run.hardware);
+  fill(title, el("span", { class: "run", title: name }, name), which, list);
+}
+
+/** Which of the open runs is looked at. */
+function runChoice(current: number): HTMLElement {
+  const titles = distinctTitles(page.entries.map((e) => e.run));
+  const choice = el(
+    "select",
+    { class: "run-choice", "aria-label": "Run" },
+    ...titles.map((text, i) => el("option", { value: i }, text)),
+  );
+  choice.value = String(current);
+  choice.addEventListener("change", () => openRun(Number(choice.value)));
+  return choice;
+}
+
+function closeRun(): void {
+  page.app?.close();
+  page.report?.close();
+  page.app = undefined;
+  page.report = undefined;
+}
+
+/** Shows a run in place of the one that is looked at; panels and comparison stay as they are. */
+function openRun(run: number): void {
+  const before = page.app?.spec() ?? fromHash(location.hash, Number.MAX_SAFE_INTEGER, 0);
+  const { panel, summary, comparison, sort, focus } = before;
+  closeRun();
+  const cycles = page.entries[run]?.model?.cycles ?? 1;
+  const hash = toHash({ ...wholeRun(cycles), panel, summary, comparison, sort, focus, run }, cycles);
+  history.pushState(null, "", `#${hash}`);
+  showRun(run);
+}
+
+/** Shows a run as the address says it. */
+function showRun(wanted: number): void {
+  const current = wanted < page.entries.length ? wanted : 0;
+  const entry = page.entries[current]!;
+  const open = { runs: page.entries.map((e) => e.run), current };
+  showTitle(entry, current);
+  if (entry.model === undefined) page.report = openReport(open, shell);
+  else page.app = openApp(entry.model, shell, open);
 }
 
 /** The page without a trace: what it opens, and how. */
 function showWelcome(message?: Node): void {
-  page.app?.close();
-  page.app = undefined;
+  closeRun();
+  page.entries = [];
+  main.classList.remove("only-deck");
   document.title = "Bitloom trace viewer";
   fill(title);
   fill(status, el("span", {}, "Files stay in this browser: nothing is sent anywhere."));
@@ -130,7 +196,7 @@ function showWelcome(message?: Node): void {
       el(
         "p",
         {},
-        "Drop a trace anywhere on this page, or open one: Bitloom traces, Chrome trace JSON, Kanata logs; gzip too.",
+        "Drop a trace anywhere on this page, or open one: Bitloom traces and reports, Chrome trace JSON, Kanata logs; gzip too. Several at once are compared.",
       ),
       open,
       el("p", { class: "quiet" }, "A trace comes from ", el("code", {}, "bitloom simulate … --trace run.bltr"), "."),
@@ -145,6 +211,7 @@ function showError(name: string, message: string): void {
 }
 
 function showLoading(name: string, cancel: () => void): void {
+  main.classList.remove("only-deck");
   fill(
     main,
     el(
@@ -157,84 +224,93 @@ function showLoading(name: string, cancel: () => void): void {
   );
 }
 
-/** Reads in a worker, which can be ended at any time: no file freezes the page. */
-function openBytes(name: string, bytes: ArrayBuffer): void {
-  page.worker?.terminate();
-  page.app?.close();
-  page.app = undefined;
-  const url = URL.createObjectURL(new Blob([BITLOOM_WORKER], { type: "text/javascript" }));
-  const worker = new Worker(url);
-  page.worker = worker;
-  const finish = (): void => {
-    worker.terminate();
-    URL.revokeObjectURL(url);
-    page.worker = undefined;
-  };
-  showLoading(name, () => {
-    finish();
-    showWelcome();
-  });
-  worker.onmessage = (event: MessageEvent<Loaded>) => {
-    finish();
-    const loaded = event.data;
+/** Opens files in the place of those that are open, or beside them. */
+async function openAll(files: readonly NamedBytes[], beside: boolean): Promise<void> {
+  page.reading?.cancel();
+  const kept = beside ? page.entries : [];
+  const opened: Entry[] = [];
+  closeRun();
+  for (const [i, { name, bytes }] of files.entries()) {
+    const reading = readInWorker(bytes);
+    page.reading = reading;
+    const many = files.length > 1 ? ` (${i + 1} of ${files.length})` : "";
+    showLoading(`${name}${many}`, () => {
+      reading.cancel();
+      page.reading = undefined;
+      if (kept.length > 0) showRun(0);
+      else showWelcome();
+    });
+    const loaded = await reading.result;
+    // Another file was chosen meanwhile.
+    if (page.reading !== reading) return;
+    page.reading = undefined;
     if (loaded.kind === "error") {
       showError(name, loaded.message);
       return;
     }
-    showTitle(loaded.model);
-    page.app = openApp(loaded.model, shell);
-  };
-  worker.onerror = (event) => {
-    event.preventDefault();
-    finish();
-    showError(name, `reading it failed: ${event.message}`);
-  };
-  worker.postMessage(bytes, [bytes]);
+    opened.push(...entriesOf(loaded));
+  }
+  page.entries = [...kept, ...opened];
+  showRun(kept.length > 0 ? 0 : fromHash(location.hash, 1, 0).run);
 }
 
-async function openBlob(name: string, blob: Blob): Promise<void> {
-  if (blob.size > MAX_FILE_BYTES) showError(name, "it is larger than 2 GB");
-  else openBytes(name, await blob.arrayBuffer());
+async function openBlobs(files: readonly { readonly name: string; readonly blob: Blob }[], beside: boolean) {
+  const large = files.find((f) => f.blob.size > MAX_FILE_BYTES);
+  if (large !== undefined) {
+    showError(large.name, "it is larger than 2 GB");
+    return;
+  }
+  const bytes = await Promise.all(files.map(async ({ name, blob }) => ({ name, bytes: await blob.arrayBuffer() })));
+  await openAll(bytes, beside);
 }
 
-/** The trace that came inside the page, as base64. */
+/** The traces that came inside the page, as base64. */
 function openEmbedded(): boolean {
-  const holder = document.getElementById("bitloom-trace");
-  if (holder === null) return false;
-  const text = atob((holder.textContent ?? "").trim());
-  const bytes = new Uint8Array(text.length);
-  for (let i = 0; i < text.length; i++) bytes[i] = text.charCodeAt(i);
-  const name = holder.dataset.name ?? "trace";
-  holder.remove();
-  openBytes(name, bytes.buffer);
+  const holders = [...document.querySelectorAll<HTMLElement>('script[type="application/octet-stream"]')];
+  if (holders.length === 0) return false;
+  const files = holders.map((holder): NamedBytes => {
+    const text = atob((holder.textContent ?? "").trim());
+    const bytes = new Uint8Array(text.length);
+    for (let i = 0; i < text.length; i++) bytes[i] = text.charCodeAt(i);
+    holder.remove();
+    return { name: holder.dataset.name ?? "trace", bytes: bytes.buffer };
+  });
+  void openAll(files, false);
   return true;
 }
 
-/** The trace named in the address: of this page's own origin, as the content security policy says. */
+/** The traces named in the address: of this page's own origin, as the content security policy says. */
 async function openNamed(): Promise<boolean> {
-  const path = new URLSearchParams(location.search).get("trace");
-  if (path === null) return false;
-  const url = new URL(path, location.href);
-  const name = decodeURIComponent(url.pathname.split("/").at(-1) ?? path);
-  if (url.origin !== location.origin || url.protocol === "file:") {
-    showError(name, "the page opens traces of its own address only: drop the file on the page instead");
-    return true;
+  const paths = new URLSearchParams(location.search).getAll("trace").slice(0, MAX_NAMED);
+  if (paths.length === 0) return false;
+  const files: { name: string; blob: Blob }[] = [];
+  for (const path of paths) {
+    const url = new URL(path, location.href);
+    const name = decodeURIComponent(url.pathname.split("/").at(-1) ?? path);
+    if (url.origin !== location.origin || url.protocol === "file:") {
+      showError(name, "the page opens traces of its own address only: drop the file on the page instead");
+      return true;
+    }
+    showLoading(name, showWelcome);
+    try {
+      const response = await fetch(url);
+      if (!response.ok) {
+        showError(name, `the server answered ${response.status}`);
+        return true;
+      }
+      files.push({ name, blob: await response.blob() });
+    } catch {
+      showError(name, "the server does not answer");
+      return true;
+    }
   }
-  showLoading(name, showWelcome);
-  try {
-    const response = await fetch(url);
-    if (response.ok) await openBlob(name, await response.blob());
-    else showError(name, `the server answered ${response.status}`);
-  } catch {
-    showError(name, "the server does not answer");
-  }
+  await openBlobs(files, false);
   return true;
 }
 
 function connectFiles(): void {
   picker.addEventListener("change", () => {
-    const [file] = picker.files ?? [];
-    if (file !== undefined) void openFile(file);
+    void openFiles([...(picker.files ?? [])], page.adding && page.entries.length > 0);
     picker.value = "";
   });
   const { body } = document;
@@ -248,15 +324,19 @@ function connectFiles(): void {
   body.addEventListener("drop", (event) => {
     event.preventDefault();
     body.classList.remove("dropping");
-    const file = event.dataTransfer?.files[0];
-    if (file !== undefined) void openFile(file);
+    void openFiles([...(event.dataTransfer?.files ?? [])], event.shiftKey && page.entries.length > 0);
   });
 }
 
 /** Another file has other cycles: its view begins anew. */
-async function openFile(file: File): Promise<void> {
-  history.replaceState(null, "", location.pathname + location.search);
-  await openBlob(file.name, file);
+async function openFiles(files: readonly File[], beside: boolean): Promise<void> {
+  if (files.length === 0) return;
+  const hash = beside ? location.hash : "";
+  history.replaceState(null, "", location.pathname + location.search + hash);
+  await openBlobs(
+    files.map((file) => ({ name: file.name, blob: file })),
+    beside,
+  );
 }
 
 function connectKeys(): void {

@@ -240,6 +240,12 @@ function stackSums(sums: Float64Array, columns: Columns, height: number, column:
   }
 }
 
+/** Cycles by slot of a lane within a placement's first `local` cycles, written to `out`. */
+export function mixWithin(model: Model, lane: number, placement: number, local: number, out: Float64Array): void {
+  const segment = model.segments[model.placements[placement]!.segment]!;
+  sumsAt(segment, lane, Math.min(segment.cycles, Math.max(0, local)), undefined, slotMapsOf(model)[lane]!, out);
+}
+
 /** Cycles by state code of a lane in [from, to). */
 export function rangeTotals(model: Model, lane: number, from: number, to: number): Float64Array {
   const totals = new Float64Array(model.states.length);

@@ -1,4 +1,5 @@
 /** A trace as the page holds it: units' states over time in columns, whatever file it came from. */
+import type { Run } from "./run.ts";
 
 /** What a unit's state means; `name` is what the file calls it, such as `stall:dram-latency`. */
 export interface StateInfo {
@@ -72,11 +73,44 @@ export interface OpInfo {
   readonly span?: { readonly file: number; readonly start: number; readonly end: number };
 }
 
+/** The folds of the array in the order of time. */
+export interface Folds {
+  /** The cycle after the last row entered. */
+  readonly end: Times;
+  /** Rows that entered. */
+  readonly time: Uint32Array;
+  /** PEs in use, down and across. */
+  readonly rows: Uint16Array;
+  readonly columns: Uint16Array;
+}
+
+/** A quantity over time: sample i holds from `at[i]` on. */
+export interface Samples {
+  readonly at: Times;
+  readonly value: Float64Array;
+}
+
+/** What a segment knows besides states; each part is missing where the file does not have it. */
+export interface SegmentFacts {
+  readonly folds?: Folds | undefined;
+  /** For each of the model's buffers. */
+  readonly samples?: readonly Samples[] | undefined;
+  /** Bits of a weight's code and how many share a scale (undefined: none), as bit-serial PEs take them. */
+  readonly codes?: { readonly bits: number; readonly group: number | undefined } | undefined;
+}
+
 /** Cycles that ran once and may stand in several places of the run. */
-export interface Segment {
+export interface Segment extends SegmentFacts {
   readonly cycles: number;
   readonly tracks: readonly Track[];
   readonly ops: readonly OpInfo[];
+}
+
+/** A buffer whose allocated bytes are known over time. */
+export interface BufferInfo {
+  readonly name: string;
+  /** Undefined: unlimited. */
+  readonly capacityBytes: number | undefined;
 }
 
 /** "Slice `from` must end before slice `to` begins", by lane and index in the only segment; sorted by `to`. */
@@ -107,13 +141,17 @@ export interface Model {
   readonly before: readonly Float64Array[];
   readonly layers: readonly Layer[];
   readonly edges: Edges | undefined;
+  readonly buffers: readonly BufferInfo[];
+  /** What the layers took; undefined where the file has states alone. */
+  readonly run: Run | undefined;
   /** What the reader of the file should know: things left out or changed. */
   readonly notes: readonly string[];
 }
 
-/** A model, or in words why the file cannot be shown. */
+/** A trace, runs without one, or in words why the file cannot be shown. */
 export type Loaded =
   | { readonly kind: "model"; readonly model: Model }
+  | { readonly kind: "runs"; readonly runs: readonly Run[] }
   | { readonly kind: "error"; readonly message: string };
 
 export const refuse = (message: string): Loaded => ({ kind: "error", message });

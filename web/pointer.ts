@@ -3,7 +3,9 @@ import { el, fill } from "./dom.ts";
 import { duration, exact, unitWord } from "./format.ts";
 import { connectInput } from "./input.ts";
 import { layerAt } from "./layout.ts";
+import { playheadOf } from "./panels/array.ts";
 import { sliceTitle } from "./panels/details.ts";
+import { groupName } from "./run.ts";
 import { type SliceRef, sliceAt } from "./slices.ts";
 import { type ViewSpec, windowAround } from "./view-spec.ts";
 import { laneUnder, type Place, sliceUnder, timeAt, type Viewer } from "./viewer.ts";
@@ -27,8 +29,11 @@ export function connectPointer(viewer: Viewer): (spec: ViewSpec) => void {
   const { model, stage } = viewer;
   stage.bands.addEventListener("click", (event) => {
     const layer = layerAt(model, timeAt(viewer, event.offsetX));
-    if (layer !== undefined) viewer.update(windowAround(layer.start, layer.end, model.cycles), "push");
+    const { start, end, name } = layer ?? {};
+    if (start === undefined || end === undefined || name === undefined) return;
+    viewer.update({ focus: groupName(name), ...windowAround(start, end, model.cycles) }, "push");
   });
+  connectRuler(viewer);
   return connectInput(stage, {
     cycles: model.cycles,
     spec: () => viewer.spec,
@@ -58,6 +63,23 @@ export function connectPointer(viewer: Viewer): (spec: ViewSpec) => void {
   });
 }
 
+/** A press on the ruler, and a drag along it, moves the playhead. */
+function connectRuler(viewer: Viewer): void {
+  const { ruler } = viewer.stage;
+  const set = (event: PointerEvent): void => {
+    const at = Math.floor(timeAt(viewer, event.offsetX));
+    viewer.update({ playhead: Math.min(viewer.model.cycles - 1, Math.max(0, at)) });
+  };
+  ruler.addEventListener("pointerdown", (event) => {
+    if (event.button !== 0) return;
+    ruler.setPointerCapture(event.pointerId);
+    set(event);
+  });
+  ruler.addEventListener("pointermove", (event) => {
+    if (ruler.hasPointerCapture(event.pointerId)) set(event);
+  });
+}
+
 /** Puts cursor, tip and status line where the pointer is; without one they say what the window is. */
 export function placeCursor(viewer: Viewer): void {
   const { cursor, tip, canvas } = viewer.stage;
@@ -72,6 +94,16 @@ export function placeCursor(viewer: Viewer): void {
   cursor.firstElementChild!.textContent = exact(time);
   cursor.classList.toggle("left", place.x > canvas.clientWidth - 90);
   if (slice !== undefined) showTip(viewer, slice, place);
+}
+
+/** Puts the line of the cycle that the array is shown at. */
+export function placePlayhead({ stage, spec, model }: Viewer): void {
+  const { playhead, canvas } = stage;
+  const { from, to } = spec;
+  const shown = spec.summary && spec.panel === "array";
+  const at = playheadOf({ spec: () => spec }, model.cycles) + 0.5;
+  playhead.hidden = !shown || at < from || at > to;
+  playhead.style.transform = `translateX(${canvas.offsetLeft + ((at - from) / (to - from)) * canvas.clientWidth}px)`;
 }
 
 function showTip({ model, stage }: Viewer, slice: SliceRef, place: Place): void {

@@ -15,6 +15,7 @@ export interface Stage {
   readonly scroller: HTMLElement;
   readonly labels: HTMLElement;
   readonly cursor: HTMLElement;
+  readonly playhead: HTMLElement;
   readonly tip: HTMLElement;
 }
 
@@ -29,6 +30,7 @@ export function makeStage(): Stage {
   });
   const labels = el("div", { class: "labels" });
   const cursor = el("div", { class: "cursor", hidden: true }, el("span", { class: "cursor-label" }));
+  const playhead = el("div", { class: "playhead", hidden: true, "aria-hidden": "true" });
   const scroller = el(
     "div",
     { class: "lanes", tabindex: 0, role: "group", "aria-label": "Lanes" },
@@ -49,11 +51,11 @@ export function makeStage(): Stage {
     { class: "stage", "aria-label": "Timeline" },
     el("div", { class: "corner", "aria-hidden": "true" }, ...["all units", "", "layers"].map((t) => el("span", {}, t))),
     el("div", { class: "heads" }, overview, ruler, bands),
-    el("div", { class: "body" }, scroller, cursor),
+    el("div", { class: "body" }, scroller, playhead, cursor),
     tip,
   );
   select(ruler).append("svg").attr("aria-hidden", "true").append("g");
-  return { root, canvas, overview, ruler, bands, scroller, labels, cursor, tip };
+  return { root, canvas, overview, ruler, bands, scroller, labels, cursor, playhead, tip };
 }
 
 /** Gives a canvas as many pixels as its box has on the device. */

@@ -1,8 +1,10 @@
 /** The viewer's state and how it changes: one view at a time, drawn at most once a frame, kept in the address. */
 import type { CommandId } from "./commands.ts";
+import type { Deck } from "./deck.ts";
 import type { Paint } from "./draw.ts";
 import type { Model } from "./model.ts";
 import type { Theme } from "./palette.ts";
+import type { Run } from "./run.ts";
 import type { Found } from "./search.ts";
 import { type SliceRef, sliceAt } from "./slices.ts";
 import type { Shown, Stage } from "./stage.ts";
@@ -35,6 +37,14 @@ export interface Shell {
   readonly address: Address;
   theme(): Theme;
   command(id: CommandId): void;
+  /** Asks for files to put beside those that are open; undefined where there is one run only. */
+  readonly addRuns?: () => void;
+}
+
+/** The runs that are open, and which of them is looked at. */
+export interface OpenRuns {
+  readonly runs: readonly Run[];
+  readonly current: number;
 }
 
 export interface Place {
@@ -49,6 +59,8 @@ export interface Viewer {
   readonly stage: Stage;
   readonly details: HTMLElement;
   readonly goTo: HTMLDialogElement;
+  /** The panels above the timeline. */
+  deck: Deck | undefined;
   /** Kinds of layers in the order of their colours. */
   readonly kinds: readonly string[];
   /** Aborted when the trace is closed: everything that listens hears it. */

@@ -22,9 +22,18 @@ const isGzip = (bytes: Uint8Array): boolean => bytes[0] === 0x1f && bytes[1] ===
 const escaped = (text: string): string =>
   text.replace(/[&"<>]/g, (c) => ({ "&": "&amp;", '"': "&quot;", "<": "&lt;", ">": "&gt;" })[c] ?? c);
 
-/** The page with a trace inside: it asks nobody for anything, and its policy says so. */
-export function embedTrace(page: string, name: string, trace: Uint8Array): string {
-  const base64 = Buffer.from(isGzip(trace) ? trace : gzipSync(trace, { level: 9 })).toString("base64");
-  const holder = `<script type="application/octet-stream" id="bitloom-trace" data-name="${escaped(name)}">${base64}</script>`;
-  return page.replace("connect-src 'self'", "connect-src 'none'").replace(HOLDER, () => holder);
+/** A file that goes into a page. */
+export interface EmbeddedFile {
+  readonly name: string;
+  readonly bytes: Uint8Array;
+}
+
+/** The page with traces or reports inside: it asks nobody for anything, and its policy says so. */
+export function embedFiles(page: string, files: readonly EmbeddedFile[]): string {
+  const holders = files.map(({ name, bytes }, i) => {
+    const base64 = Buffer.from(isGzip(bytes) ? bytes : gzipSync(bytes, { level: 9 })).toString("base64");
+    const id = i === 0 ? "bitloom-trace" : `bitloom-trace-${i}`;
+    return `<script type="application/octet-stream" id="${id}" data-name="${escaped(name)}">${base64}</script>`;
+  });
+  return page.replace("connect-src 'self'", "connect-src 'none'").replace(HOLDER, () => holders.join("\n"));
 }

@@ -8,7 +8,7 @@ import { readBytes, writeFiles } from "./files.ts";
 import { refuse } from "./request.ts";
 import { formatBytes, formatCount } from "./table.ts";
 import { EXIT, type Exit, printJson, type Terminal, usageError } from "./terminal.ts";
-import { embedTrace, viewerPage } from "./trace-page.ts";
+import { embedFiles, viewerPage } from "./trace-page.ts";
 import { serveTraces } from "./view-server.ts";
 
 export interface ViewOptions {
@@ -126,7 +126,7 @@ function builtPage(terminal: Terminal): string | undefined {
 function writePage(terminal: Terminal, path: string, bytes: Uint8Array, html: string): Exit {
   const page = builtPage(terminal);
   if (page === undefined) return EXIT.failed;
-  const content = embedTrace(page, basename(path), bytes);
+  const content = embedFiles(page, [{ name: basename(path), bytes }]);
   const exit = writeFiles(terminal, [{ path: html, content }]);
   if (exit === EXIT.ok) terminal.say(`wrote ${html} (${formatBytes(Buffer.byteLength(content))})`);
   return exit;

@@ -95,6 +95,8 @@ export function modelOf(segments: Plain, order: readonly number[], clockMHz: num
       end: p.start + drafts[p.segment]!.cycles,
     })),
     edges: undefined,
+    buffers: [],
+    run: undefined,
     notes: [],
   };
   return finish(draft);

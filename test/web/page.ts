@@ -3,7 +3,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { type Browser, chromium, type Page } from "playwright-core";
-import { embedTrace } from "../../compiler/cli/trace-page.ts";
+import { embedFiles } from "../../compiler/cli/trace-page.ts";
 import { serveTraces } from "../../compiler/cli/view-server.ts";
 import { webPage } from "../../scripts/build-web.mjs";
 import { ROOT } from "../meta/sources.ts";
@@ -73,7 +73,8 @@ export async function openLab(): Promise<Lab> {
       await tab.goto(`${serving.urls[0]}${options.hash === undefined ? "" : `#${options.hash}`}`);
       return tab;
     },
-    embedded: (name, trace, options = {}) => openFile("embedded.html", embedTrace(page, name, trace), options),
+    embedded: (name, trace, options = {}) =>
+      openFile("embedded.html", embedFiles(page, [{ name, bytes: trace }]), options),
     complaints: () => wrong.splice(0),
     async close() {
       await browser.close();

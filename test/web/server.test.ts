@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { gunzipSync } from "node:zlib";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { embedTrace } from "../../compiler/cli/trace-page.ts";
+import { embedFiles } from "../../compiler/cli/trace-page.ts";
 import { type Serving, serveTraces } from "../../compiler/cli/view-server.ts";
 import { webPage } from "../../scripts/build-web.mjs";
 
@@ -102,7 +102,9 @@ describe("the server of view", () => {
 
 describe("the offline page", () => {
   it("holds the trace packed, asks nobody, and keeps names from becoming markup", async () => {
-    const page = embedTrace(await webPage(), '"><script>alert(1)</script>', Buffer.from("the trace"));
+    const page = embedFiles(await webPage(), [
+      { name: '"><script>alert(1)</script>', bytes: Buffer.from("the trace") },
+    ]);
     expect(page).toContain("connect-src 'none'");
     expect(page).not.toContain("<script>alert");
     const data = /id="bitloom-trace" data-name="[^"]*">([A-Za-z0-9+/=]*)<\/script>/.exec(page)![1]!;

@@ -1,13 +1,13 @@
 /** From a file's slices to a model: overlapping slices go to lanes of their own, gaps become idle, sums are built. */
 import { MAX_DEPTH, MAX_LANES, MAX_SLICES } from "../limits.ts";
-import type { LaneInfo, Model, OpInfo, Placement, Segment, StateInfo, Times, Track } from "../model.ts";
+import type { LaneInfo, Model, OpInfo, Placement, Segment, SegmentFacts, StateInfo, Times, Track } from "../model.ts";
 import { stateNamed } from "../model.ts";
 import { blameOf, buildTable, slotMap, timesOf } from "../sums.ts";
 
 /** The columns of a lane before its sums are built. */
 export type Columns = Pick<Track, "starts" | "state" | "op" | "culprit">;
 
-export interface DraftSegment {
+export interface DraftSegment extends SegmentFacts {
   readonly cycles: number;
   readonly lanes: readonly Columns[];
   readonly ops: readonly OpInfo[];
@@ -25,12 +25,13 @@ export function finish(draft: Draft): Model {
   const states = draft.states.map(stateNamed);
   const slots = draft.lanes.map((_, lane) => slotsOf(draft.segments, lane, states));
   const segments = draft.segments.map((segment): Segment => {
-    const tracks = segment.lanes.map((columns, lane): Track => {
+    const { lanes, ...rest } = segment;
+    const tracks = lanes.map((columns, lane): Track => {
       const map = slotMap(slots[lane]!, states.length);
       const table = buildTable(columns, segment.cycles, slots[lane]!.length, map);
       return { ...columns, table, blame: blameOf(columns, segment.cycles) };
     });
-    return { cycles: segment.cycles, tracks, ops: segment.ops };
+    return { ...rest, tracks };
   });
   const before = slots.map((own, lane) => placementSums(segments, draft.placements, lane, own));
   return { ...draft, states, slots, segments, before };

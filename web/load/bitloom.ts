@@ -1,6 +1,12 @@
 /** Reads our own trace: the simulator's reader takes the file apart, this checks it and puts it into the page's columns. */
 import { Diagnostics } from "../../ir/diagnostics.ts";
-import { decodeTrace, type SegmentColumns, type SegmentHeader, type Trace } from "../../simulator/trace.ts";
+import {
+  decodeTrace,
+  type SegmentColumns,
+  type SegmentHeader,
+  type Trace,
+  type TraceHeader,
+} from "../../simulator/trace.ts";
 import {
   cleanName,
   isCount,
@@ -11,9 +17,20 @@ import {
   MAX_SLICES,
   MAX_STATES,
 } from "../limits.ts";
-import { type LaneInfo, type Layer, type Loaded, type Placement, refuse } from "../model.ts";
+import {
+  type BufferInfo,
+  type LaneInfo,
+  type Layer,
+  type Loaded,
+  type Placement,
+  refuse,
+  type SegmentFacts,
+  type Times,
+} from "../model.ts";
+import type { Operation, Run } from "../run.ts";
 import { timesOf } from "../sums.ts";
 import { type Columns, type DraftSegment, finish, statesSeen } from "./assemble.ts";
+import { readOperation, readRun } from "./report.ts";
 
 /** Reads the bytes of a trace file; its columns are used where they lie and changed in place. */
 export function readBitloom(bytes: Uint8Array): Loaded {
@@ -51,6 +68,9 @@ function checkHeader({ header }: Trace): string | undefined {
       return "a segment does not say how many slices its lanes have";
     if (!Array.isArray(segment.ops)) return "a segment has no list of ops";
     if (counts.reduce((sum, c) => sum + c, 0) > MAX_SLICES) return "a segment has too many slices";
+    const { folds = 0, samples = [] } = segment;
+    if (!isCount(folds) || !Array.isArray(samples) || !samples.every(isCount))
+      return "a segment does not say how many folds and samples it has";
   }
   let at = 0;
   for (const layer of layers) {
@@ -68,7 +88,7 @@ function build({ header, segments }: Trace): Loaded {
   for (const [i, columns] of segments.entries()) {
     const draft = splitLanes(header.segments[i]!, columns, header.lanes.length, states.length);
     if (typeof draft === "string") return refuse(`this is not a trace that can be read: ${draft}`);
-    drafts.push(draft);
+    drafts.push({ ...draft, ...factsOf(header.segments[i]!, columns) });
   }
   const placements = header.layers.map((l): Placement => ({ segment: l.segment, start: l.startCycle }));
   const layers = header.layers.map((l): Layer => {
@@ -95,6 +115,8 @@ function build({ header, segments }: Trace): Loaded {
       placements: placements.filter((p) => drafts[p.segment]!.cycles > 0),
       layers: layers.filter((l) => l.end > l.start),
       edges: undefined,
+      buffers: buffersOf(header),
+      run: runOf(header),
       notes: [],
     }),
   };
@@ -135,6 +157,47 @@ function splitLanes(
     ...(op?.span !== undefined && isCount(op.span.file) ? { span: op.span } : {}),
   }));
   return { cycles: header.cycles, lanes: result, ops };
+}
+
+function buffersOf({ counters }: TraceHeader): readonly BufferInfo[] {
+  return (Array.isArray(counters) ? counters : []).map((c) => ({
+    name: cleanName(c?.name, "buffer"),
+    capacityBytes: isCount(c?.capacityBytes) ? c.capacityBytes : undefined,
+  }));
+}
+
+/** Lengths become times; what makes no sense is left out, for the states are there without it. */
+function factsOf(header: SegmentHeader, { folds, counters }: SegmentColumns): SegmentFacts {
+  const { bits, group } = header.codes ?? {};
+  return {
+    folds: folds && { ...folds, end: running(folds.cycles, header.cycles) },
+    samples: counters?.map(({ cycles, value }) => ({ at: running(cycles, header.cycles), value })),
+    codes: isCount(bits) && bits > 0 ? { bits, group: isCount(group) && group > 0 ? group : undefined } : undefined,
+  };
+}
+
+/** The sums of lengths, none beyond `most`. */
+function running(lengths: Uint32Array, most: number): Times {
+  const times = timesOf(lengths.length, most);
+  let at = 0;
+  lengths.forEach((length, i) => {
+    at = Math.min(most, at + length);
+    times[i] = at;
+  });
+  return times;
+}
+
+/** What the layers took, where every segment says it. */
+function runOf(header: TraceHeader): Run | undefined {
+  if (header.run === undefined) return undefined;
+  const operations: Operation[] = [];
+  for (const { name, kind, segment, startCycle } of header.layers) {
+    const figures = header.segments[segment]!.figures;
+    const operation = figures && readOperation({ ...figures, name, kind }, startCycle);
+    if (operation === undefined || operation.cycles !== header.segments[segment]!.cycles) return undefined;
+    operations.push(operation);
+  }
+  return readRun(header.run?.result, header.run?.machine, operations);
 }
 
 /** Units that do the same kind of work stand together. */

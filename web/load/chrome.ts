@@ -3,6 +3,7 @@ import { cleanName, MAX_CYCLES, MAX_LANES } from "../limits.ts";
 import { type Edges, type Layer, type Loaded, refuse } from "../model.ts";
 import { finish, type LooseLane, looseLane, type Packed, packLanes } from "./assemble.ts";
 import { edgesOf, type LooseEdge } from "./edges.ts";
+import { isReport, readReport } from "./report.ts";
 import { type NameTable, opTable, stateTable } from "./tables.ts";
 
 type Json = Readonly<Record<string, unknown>>;
@@ -57,6 +58,7 @@ export function readChrome(text: string): Loaded {
   } catch (error) {
     return refuse(`this is not JSON: ${error instanceof Error ? error.message : ""}`);
   }
+  if (isReport(root)) return readReport(root);
   const events = Array.isArray(root) ? root : (root as Json | null)?.traceEvents;
   if (!Array.isArray(events)) return refuse("this JSON has no list of trace events");
   const metadata = ((root as Json).metadata ?? {}) as Json;
@@ -245,6 +247,8 @@ function build(reading: Reading, metadata: Json, ours: boolean): Loaded {
       placements: [{ segment: 0, start: 0 }],
       layers: layersOf(reading.layers),
       edges: edges(reading, used, movedTo, packed),
+      buffers: [],
+      run: undefined,
       notes,
     }),
   };

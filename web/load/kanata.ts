@@ -160,6 +160,8 @@ function build(reading: Reading): Loaded {
       placements: [{ segment: 0, start: 0 }],
       layers: [],
       edges: pairs.length === 0 ? undefined : sortEdges(pairs, packed),
+      buffers: [],
+      run: undefined,
       notes,
     }),
   };

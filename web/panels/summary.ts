@@ -4,6 +4,7 @@ import type { Finding, Jump, UnitLoad } from "../findings.ts";
 import { limiterOf, limits } from "../findings.ts";
 import { duration, exact, percent, short, unitWord } from "../format.ts";
 import type { Model } from "../model.ts";
+import { cyclesOf, type Run } from "../run.ts";
 
 export interface SummaryActions {
   jump(place: Jump): void;
@@ -44,6 +45,17 @@ export function facts(model: Model): readonly (readonly [name: string, value: st
   if (model.layers.length > 0)
     list.push(["layers", exact(model.layers.length), `${exact(model.layers.length)} layers`]);
   return list;
+}
+
+/** Facts of a run without a trace. */
+export function reportFacts(run: Run): readonly (readonly [name: string, value: string, title: string])[] {
+  const cycles = cyclesOf(run);
+  const time = duration({ unit: "cycle", clockMHz: run.clockMHz }, cycles);
+  return [
+    ["cycles", short(cycles), `${exact(cycles)} cycles`],
+    ...(time === undefined ? [] : [["time", time, time] as const]),
+    ["layers", exact(run.operations.length), `${exact(run.operations.length)} layers`],
+  ];
 }
 
 function bars(model: Model, loads: readonly UnitLoad[], actions: SummaryActions): HTMLElement {

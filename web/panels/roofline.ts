@@ -1,0 +1,161 @@
+/** The roofline beside words: what bounds an operation or the range, and where its cycles go. */
+import { boundOf, type Dot, dotOf, drawRoofline, intensityOf, rateOf, roofsOf } from "../charts/roofline.ts";
+import { fileName } from "../charts/save.ts";
+import { styleOf } from "../charts/style.ts";
+import { figure } from "../charts/svg.ts";
+import { button, el, fill } from "../dom.ts";
+import { bytes, exact, percent, short } from "../format.ts";
+import { layerAt } from "../layout.ts";
+import { amountIn, quantitiesOf } from "../quantities.ts";
+import { addUp, groupName, groupsOf, type Operation, runTitle, shortNames, workerOf } from "../run.ts";
+import { onChange, type Panel, type PanelContext } from "./panel.ts";
+
+/** The brushed range as a dot; the whole run where there is none. */
+function rangeDot({ run, model, spec }: PanelContext): Dot | undefined {
+  const { range } = spec();
+  if (range === undefined || model === undefined) return dotOf("", "the run", run, run.operations);
+  const amount = (kind: "macs" | "bytes"): number =>
+    quantitiesOf(model)
+      .filter((q) => q.kind === kind)
+      .reduce((sum, q) => sum + amountIn(q, range.from, range.to), 0);
+  const [macs, moved] = [amount("macs"), amount("bytes")];
+  if (!(macs > 0 && moved > 0)) return undefined;
+  return { key: "", name: "range", kind: "", macs, bytes: moved, cycles: range.to - range.from };
+}
+
+/** The group of the operation that is selected or under the playhead. */
+export function groupHere({ model, spec }: PanelContext): string | undefined {
+  const { playhead, selected } = spec();
+  const at = playhead ?? selected?.at;
+  const layer = at === undefined || model === undefined ? undefined : layerAt(model, at);
+  return layer && groupName(layer.name);
+}
+
+/** What bounds a dot, in words. */
+function verdict(dot: Dot, roofs: ReturnType<typeof roofsOf>): string {
+  const bound = boundOf(dot, roofs);
+  const [own, other] = bound.by === "memory" ? ["memory", "the array"] : ["the array", "memory"];
+  const next = Math.min(dot.macs / roofs.macsPerCycle, dot.bytes / roofs.bytesPerCycle);
+  const room = bound.cycles / next;
+  const best = dot.cycles / bound.cycles;
+  const reached = percent(bound.cycles, dot.cycles);
+  const first =
+    best < 1.02
+      ? `Bound by ${own}, and at that roof: no schedule is faster on this machine.`
+      : `Bound by ${own}: it reaches ${reached} of that roof, so on this machine it could be ${best.toPrecision(3)} × as fast.`;
+  if (!Number.isFinite(room) || room > 1000) return first;
+  return room < 1.1
+    ? `${first} Memory and the array are in balance.`
+    : `${first} Then ${other} has room for ${room.toPrecision(3)} × more.`;
+}
+
+/** Where the worker's cycles went, the most first. */
+function cycleList(operations: readonly Operation[], worker: string | undefined): HTMLElement {
+  const tables = operations
+    .flatMap((o) => (worker === undefined ? [] : [o.units[worker]]))
+    .filter((t) => t !== undefined);
+  const all = operations.reduce((sum, o) => sum + o.cycles, 0);
+  const parts = [
+    ...Object.entries(addUp(tables.map((t) => t.busy))).map(([name, cycles]) => [`works: ${name}`, cycles] as const),
+    ...Object.entries(addUp(tables.map((t) => t.stall))).map(([name, cycles]) => [`waits: ${name}`, cycles] as const),
+    ["idle", tables.reduce((sum, t) => sum + t.idle, 0)] as const,
+  ]
+    .filter(([, cycles]) => cycles > 0)
+    .sort((a, b) => b[1] - a[1]);
+  if (parts.length === 0) return el("div");
+  const rows = parts.map(([name, cycles]) =>
+    el(
+      "tr",
+      {},
+      el("td", {}, name),
+      el("td", { class: "number" }, exact(cycles)),
+      el("td", { class: "number share" }, percent(cycles, all)),
+    ),
+  );
+  return el("table", { class: "totals" }, el("caption", {}, `Cycles of ${worker}`), el("tbody", {}, ...rows));
+}
+
+/** The panel. */
+export function rooflinePanel(context: PanelContext): Panel {
+  const { run } = context;
+  const chart = figure(
+    "Roofline",
+    () => fileName(`roofline ${runTitle(run)}`),
+    () => styleOf(context.theme()).ground,
+  );
+  const words = el("div", { class: "roofline-words", "aria-live": "polite" });
+  const root = el("div", { class: "deck-roofline" }, chart.root, words);
+  const groups = groupsOf(run.operations);
+  const short_ = shortNames(groups.map((g) => g.name));
+  const dots = groups.flatMap((g) => dotOf(g.name, short_(g.name), run, g.operations) ?? []);
+  const roofs = run.machine && roofsOf(run.machine);
+  const worker = workerOf(run);
+
+  const pick = (key: string): void => {
+    const { focus } = context.spec();
+    context.update({ focus: focus === key ? "" : key });
+  };
+  const drawWords = (): void => {
+    const { focus } = context.spec();
+    const group = groups.find((g) => g.name === focus);
+    const operations = group?.operations ?? run.operations;
+    const dot = group === undefined ? rangeDot(context) : dots.find((d) => d.key === focus);
+    const title =
+      group === undefined ? (context.spec().range === undefined ? "The whole run" : "The range") : short_(focus);
+    const first = group?.operations[0];
+    fill(
+      words,
+      el("h2", {}, title),
+      ...(dot === undefined
+        ? []
+        : [
+            el(
+              "p",
+              {},
+              `${intensityOf(dot).toPrecision(3)} multiply–accumulates a byte, ${short(Number(rateOf(dot).toPrecision(4)))} a cycle; ${bytes(dot.bytes)} off chip.`,
+            ),
+            ...(roofs === undefined ? [] : [el("p", {}, verdict(dot, roofs))]),
+          ]),
+      ...(first === undefined
+        ? [el("p", { class: "quiet" }, "Choose an operation for where its cycles go; brush the timeline and + moves.")]
+        : [
+            el(
+              "div",
+              { class: "buttons" },
+              button({ class: "quiet-button" }, `show the first of ${operations.length}`, () =>
+                context.show(first.start, first.start + first.cycles),
+              ),
+              button({ class: "quiet-button" }, "clear", () => context.update({ focus: "" })),
+            ),
+          ]),
+      cycleList(operations, worker),
+    );
+  };
+  const draw = (): void => {
+    if (dots.length === 0) {
+      fill(chart.body, el("p", { class: "quiet" }, "This file does not say what was computed and moved."));
+      return;
+    }
+    const { focus } = context.spec();
+    const data = { run, roofs, dots, range: rangeDot(context), focus, here: groupHere(context), pick };
+    const { clientWidth, clientHeight } = chart.body;
+    drawRoofline(chart.body, data, styleOf(context.theme()), clientWidth, Math.max(220, clientHeight));
+    drawWords();
+  };
+  const redraw = onChange(draw);
+  return {
+    root,
+    draw: () => {
+      const { focus, range } = context.spec();
+      redraw(
+        context.theme(),
+        focus,
+        range?.from,
+        range?.to,
+        groupHere(context),
+        chart.body.clientWidth,
+        chart.body.clientHeight,
+      );
+    },
+  };
+}
