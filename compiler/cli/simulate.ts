@@ -32,6 +32,7 @@ export interface SimulateOptions {
   readonly dataflow?: string;
   readonly trace?: string;
   readonly chrome?: string;
+  readonly report?: string;
   readonly window?: string;
   readonly json?: boolean;
 }
@@ -79,7 +80,7 @@ function readSizes(terminal: Terminal, options: SimulateOptions): Sizes | Exit {
 function readPeerPlan(terminal: Terminal, options: SimulateOptions): PeerPlan | Exit {
   const sizes = readSizes(terminal, options);
   if (typeof sizes === "number") return sizes;
-  for (const name of ["dataflow", "kvBits", "trace", "chrome", "window"] as const)
+  for (const name of ["dataflow", "kvBits", "trace", "chrome", "report", "window"] as const)
     if (options[name] !== undefined)
       return usageError(
         terminal,
@@ -205,13 +206,20 @@ export async function run(terminal: Terminal, [path = ""]: readonly string[], op
   const requests = machines.flatMap((hardware) =>
     plan.phases.flatMap((phase) => plan.weightBits.map((weightBits) => ({ hardware, phase, weightBits }))),
   );
-  const withTrace = options.trace !== undefined || options.chrome !== undefined;
-  if (withTrace && requests.length > 1)
+  const ofOneRun = options.trace !== undefined || options.chrome !== undefined;
+  if (ofOneRun && requests.length > 1)
     return usageError(terminal, "a trace is of one run: give one --hw, --phase and --weight-bits");
+  const withTrace = ofOneRun || options.report !== undefined;
   const simulations = runAll(terminal, workload, plan, requests, withTrace, diagnostics);
   if (diagnostics.failed) return refuse(terminal, "simulate", diagnostics, sources, options.json);
   sayDiagnostics(terminal, diagnostics.list, sources);
-  const files = simulations.flatMap((s) => traceFiles(options, s.trace, plan.window));
+  const files = [...simulations.flatMap((s) => traceFiles(options, s.trace, plan.window))];
+  if (options.report !== undefined) {
+    const { reportPage } = await import("./report-page.ts");
+    const page = reportPage(terminal, options.report, simulations, machines);
+    if (page === undefined) return EXIT.failed;
+    files.push(page);
+  }
   const exit = writeFiles(terminal, files);
   if (exit !== EXIT.ok) return exit;
   const report = mergeReports(simulations.map((s) => s.report));

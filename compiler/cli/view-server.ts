@@ -14,7 +14,7 @@ const HEADERS = {
   "x-frame-options": "DENY",
 } as const;
 
-/** A server that runs, and the address of each trace; a secret in it is what lets a reader in. */
+/** A server that runs, and addresses: of all traces side by side, then of each; a secret in them lets a reader in. */
 export interface Serving {
   readonly kind: "serving";
   readonly urls: readonly string[];
@@ -33,9 +33,10 @@ export async function serveTraces(
   const why = await listen(server, port);
   if (why !== undefined) return { kind: "failed", why };
   const { port: actual } = server.address() as AddressInfo;
-  const urls = paths.map(
-    (path, i) => `http://127.0.0.1:${actual}/${token}/?trace=trace/${i}/${encodeURIComponent(basename(path))}`,
-  );
+  const place = (path: string, i: number): string => `trace=trace/${i}/${encodeURIComponent(basename(path))}`;
+  const base = `http://127.0.0.1:${actual}/${token}/`;
+  const all = paths.length > 1 ? [`${base}?${paths.map(place).join("&")}`] : [];
+  const urls = [...all, ...paths.map((path, i) => `${base}?${place(path, i)}`)];
   return { kind: "serving", urls, server };
 }
 

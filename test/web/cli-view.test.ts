@@ -3,8 +3,19 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { encodeTrace } from "../../simulator/index.ts";
+import { load } from "../../web/load/load.ts";
 import { type Bitloom, buildBitloom } from "../cli/bitloom.ts";
 import { simulated } from "./traces.ts";
+
+const TINY = {
+  model_type: "llama",
+  hidden_size: 64,
+  intermediate_size: 128,
+  num_hidden_layers: 1,
+  num_attention_heads: 2,
+  num_key_value_heads: 2,
+  vocab_size: 96,
+};
 
 describe("bitloom view", () => {
   let bitloom: Bitloom;
@@ -20,6 +31,25 @@ describe("bitloom view", () => {
     const page = readFileSync(join(bitloom.cwd, "run.html"), "utf8");
     expect(page).toContain('id="bitloom-trace" data-name="run.trace"');
     expect(page).toContain("connect-src 'none'");
+  });
+
+  it("writes one page of several runs, with the timeline of each", async () => {
+    const config = join(bitloom.cwd, "tiny.json");
+    writeFileSync(config, JSON.stringify(TINY));
+    const runs = ["--hw", "systolic-32-os,systolic-32-is", "--phase", "decode", "--context", "16"];
+    expect(bitloom.run(["simulate", config, ...runs, "--report", "report.html"])).toMatchObject({ exit: 0 });
+    const page = readFileSync(join(bitloom.cwd, "report.html"), "utf8");
+    const holders = [...page.matchAll(/<script type="application\/octet-stream" id="([^"]+)"[^>]*>([^<]+)<\/script>/g)];
+    expect(holders.map((h) => h[1])).toEqual(["bitloom-trace", "bitloom-trace-1"]);
+    expect(page).toContain("connect-src 'none'");
+    const json = JSON.parse(bitloom.run(["simulate", config, ...runs, "--json"]).stdout);
+    for (const [i, [, , text = ""]] of holders.entries()) {
+      const loaded = await load(Buffer.from(text, "base64"));
+      if (loaded.kind !== "model") throw new Error("no trace");
+      expect(loaded.model.cycles).toBe(json.results[i].totals.cycles);
+      expect(loaded.model.hardware).toBe(json.results[i].hardware);
+      expect(loaded.model.run?.machine?.name).toBe(json.results[i].hardware);
+    }
   });
 
   it("says what a trace holds, as text and as a document", () => {

@@ -80,6 +80,8 @@ export interface RooflineChart {
 }
 
 const MARGIN = { left: 56, right: 16, top: 14, bottom: 38 } as const;
+/** Below this width names would cover dots. */
+const NARROW = 420;
 const SHAPES = [symbolCircle, symbolSquare, symbolTriangle, symbolDiamond] as const;
 type Scale = ReturnType<typeof scaleLog<number, number>>;
 
@@ -185,7 +187,8 @@ function drawRoofs(svg: Drawing, roofs: Roofs, x: Scale, y: Scale, style: ChartS
     );
   } else g.append("path").attr("d", `M${x(x0)},${y(roofs.macsPerCycle)}H${x(x1)}`);
   label(svg, x(x1), y(roofs.macsPerCycle) - 8, `${exact(roofs.macsPerCycle)} a cycle at most`, style.soft, "end");
-  for (const { name, macsPerCycle } of roofs.ceilings) {
+  let last = y(roofs.macsPerCycle);
+  for (const { name, macsPerCycle } of [...roofs.ceilings].sort((a, b) => b.macsPerCycle - a.macsPerCycle)) {
     if (macsPerCycle <= y0) continue;
     const start = Math.max(x0, macsPerCycle / roofs.bytesPerCycle);
     if (start >= x1) continue;
@@ -194,7 +197,9 @@ function drawRoofs(svg: Drawing, roofs: Roofs, x: Scale, y: Scale, style: ChartS
       .attr("stroke", style.faint)
       .attr("stroke-width", 1)
       .attr("stroke-dasharray", "4 3");
-    label(svg, x(x1), y(macsPerCycle) + 8, name, style.faint, "end");
+    if (y(macsPerCycle) - last < 12) continue;
+    last = y(macsPerCycle);
+    label(svg, x(x1), last + 8, name, style.faint, "end");
   }
 }
 
@@ -228,7 +233,8 @@ function drawDots(
   style: ChartStyle,
 ): void {
   const all = dots.reduce((sum, d) => sum + d.cycles, 0);
-  const names = nameDots(dots, range, x, y);
+  const wide = x.range()[1]! - x.range()[0]! > NARROW;
+  const names = wide ? nameDots(dots, range, x, y) : [];
   for (const dot of [...dots].sort((a, b) => b.cycles - a.cycles)) {
     const size = 44 + 420 * (dot.cycles / all);
     const [px, py] = [x(intensityOf(dot)), y(rateOf(dot))];
