@@ -98,14 +98,14 @@ export function abfloat(code: number, exponent: number, fraction: number, bias: 
 const pot = (c: number): number => (c % 8 === 0 ? 0 : 2 ** ((c % 8) - 1)) * (c >= 8 ? -1 : 1);
 
 /** QLoRA, appendix E. */
-const NF4 = [
+export const NF4 = [
   -1, -0.6961928009986877, -0.5250730514526367, -0.39491748809814453, -0.28444138169288635, -0.18477343022823334,
   -0.09105003625154495, 0, 0.07958029955625534, 0.16093020141124725, 0.24611230194568634, 0.33791524171829224,
   0.44070982933044434, 0.5626170039176941, 0.7229568362236023, 1,
 ]; // biome-ignore format: a table
 
 /** bitsandbytes' tree of decisions for FP4. */
-function fp4(c: number): number {
+export function fp4(c: number): number {
   const sign = c & 8 ? -1 : 1;
   const [b4, b2, b1] = [c & 4, c & 2, c & 1];
   const size = b4 ? (b2 ? (b1 ? 0.25 : 1 / 6) : b1 ? 0.5 : 1 / 3) : b2 ? (b1 ? 1 : 2 / 3) : b1 ? 0.0625 / 12 : 0;
@@ -148,7 +148,7 @@ const mx = (bits: number, value: (c: number) => number): Decoder => ({
   bitsPerValue: bits + 8 / 32,
 });
 
-const bfp = (bits: number): Decoder => ({
+export const bfp = (bits: number): Decoder => ({
   block: 16,
   bits: 8 + 16 * bits,
   value: (b, i) => (e8m0(b.u(0, 8)) * b.i(8 + bits * i, bits)) / 2 ** (bits - 2),
@@ -166,7 +166,7 @@ const bitmod = (bits: number, special: readonly number[], basic: readonly number
   bitsPerValue: bits + 10 / 128 + perRow(16),
 });
 
-const bitmodInt = (bits: number): Decoder => ({
+export const bitmodInt = (bits: number): Decoder => ({
   block: 128,
   bits: 8 + 128 * bits,
   value: (b, i, o) => o.row![0]! * b.u(0, 8) * b.i(8 + bits * i, bits),
@@ -226,15 +226,16 @@ function scaleQ3(b: BlockBits, k: number): number {
 
 const trit = (value: number, n: number): number => ((((value * [1, 3, 9, 27, 81][n]!) % 256) * 3) >> 8) - 1;
 
-const additive = (books: number, bits: number): Decoder => ({
-  block: 8,
+/** Sums of vectors of `length` values, one from each of `books` codebooks of 2^bits. */
+export const additive = (books: number, bits: number, length = 8): Decoder => ({
+  block: length,
   bits: books * bits,
   value: (b, i, o) => {
     let sum = 0;
-    for (let c = 0; c < books; c++) sum += o.vectors![(c * 2 ** bits + b.u(c * bits, bits)) * 8 + i]!;
+    for (let c = 0; c < books; c++) sum += o.vectors![(c * 2 ** bits + b.u(c * bits, bits)) * length + i]!;
     return o.scale![0]! * sum;
   },
-  bitsPerValue: (books * bits) / 8 + perRow(16) + perTensor(16 * 8 * books * 2 ** bits),
+  bitsPerValue: (books * bits) / length + perRow(16) + perTensor(16 * length * books * 2 ** bits),
 });
 
 /** QTIP's decode_3inst on a state of 16 bits, with 32-bit words. */
@@ -244,28 +245,56 @@ export function threeInstructions(state: number): number {
   return ieee(bits % 65536, 5, 10) + ieee(Math.floor(bits / 65536), 5, 10);
 }
 
-const trellis = (bits: number): Decoder => ({
+/** A code's magnitude to a power that the tensor chooses; 0 stays 0 whatever the power. */
+export const powerGrid = (bits: number): Decoder => ({
+  block: 1,
+  bits,
+  value: (b, _, o) => {
+    const q = b.i(0, bits);
+    return q === 0 ? 0 : o.scale![0]! * Math.sign(q) * Math.abs(q) ** o.exponent![0]!;
+  },
+  bitsPerValue: bits + perTensor(64),
+});
+
+/** The stream once around: the state is the last 16 bits up to and including those of step i of `steps`. */
+export function trellisState(b: BlockBits, i: number, bits: number, steps: number): number {
+  let state = 0;
+  for (let j = 16 / bits - 1; j >= 0; j--) state = state * 2 ** bits + b.u(bits * ((i - j + steps) % steps), bits);
+  return state;
+}
+
+export const trellis = (bits: number, compute = threeInstructions): Decoder => ({
   block: 256,
   bits: 256 * bits,
-  value: (b, i, o) => {
-    // The stream once around: the state is the last 16 bits up to and including this value's.
-    let state = 0;
-    for (let j = 16 / bits - 1; j >= 0; j--) state = state * 2 ** bits + b.u(bits * ((i - j + 256) % 256), bits);
-    return o.scale![0]! * threeInstructions(state);
-  },
+  value: (b, i, o) => o.scale![0]! * compute(trellisState(b, i, bits, 256)),
   bitsPerValue: bits + perRow(16),
 });
 
-const multiBase = (planes: number): Decoder => ({
-  block: 128,
-  bits: 16 * planes + 128 * planes,
+/** Sign planes with a scale each. */
+export const multiBase = (planes: number, group = 128): Decoder => ({
+  block: group,
+  bits: 16 * planes + group * planes,
   value: (b, i) => {
     let sum = 0;
-    for (let p = 0; p < planes; p++) sum += b.f16(16 * p) * (b.u(16 * planes + 128 * p + i, 1) === 1 ? 1 : -1);
+    for (let p = 0; p < planes; p++) sum += b.f16(16 * p) * (b.u(16 * planes + group * p + i, 1) === 1 ? 1 : -1);
     return sum;
   },
-  bitsPerValue: planes + (16 * planes) / 128,
+  bitsPerValue: planes + (16 * planes) / group,
 });
+
+/** Sixteen values under an absmax that a byte of the dynamic map stands for: `groups` bytes under one scale. */
+export const nested = (groups: number, value: (code: number) => number): Decoder => {
+  const head = 32 + 8 * groups;
+  return {
+    block: 64 * groups,
+    bits: head + 256 * groups,
+    value: (b, i, o) => {
+      const absmax = Math.fround(DYNAMIC[byte(b, 4 + Math.floor(i / 64))]!) * b.f32(0) + o.mean![0]!;
+      return absmax * Math.fround(value(b.u(head + 4 * i, 4)));
+    },
+    bitsPerValue: (Math.ceil(4096 / (64 * groups)) * (head + 256 * groups)) / 4096 + perTensor(32),
+  };
+};
 
 const planes = (bits: number): Decoder => ({
   block: 128,
@@ -379,12 +408,7 @@ export const DECODERS: Readonly<Record<string, Decoder>> = {
     bitsPerValue: 8 + perTensor(8),
   },
   log2_grid4: scaled(4, (c) => 2 ** -c),
-  power_grid4: {
-    block: 1,
-    bits: 4,
-    value: (b, _, o) => o.scale![0]! * Math.sign(b.i(0, 4)) * Math.abs(b.i(0, 4)) ** o.exponent![0]!,
-    bitsPerValue: 4 + perTensor(64),
-  },
+  power_grid4: powerGrid(4),
   sign_g128: {
     block: 128,
     bits: 16 + 128,
@@ -437,25 +461,9 @@ export const DECODERS: Readonly<Record<string, Decoder>> = {
     value: (b, i) => b.f32(0) * Math.fround(fp4(b.u(32 + 4 * i, 4))),
     bitsPerValue: 4.5,
   },
-  nf4_double: {
-    block: 4096,
-    bits: 32 + 512 + 4 * 4096,
-    value: (b, i, o) => {
-      const absmax = Math.fround(DYNAMIC[byte(b, 4 + Math.floor(i / 64))]!) * b.f32(0) + o.mean![0]!;
-      return absmax * Math.fround(NF4[b.u(544 + 4 * i, 4)]!);
-    },
-    // QLoRA, section 3: 0.127 bits a parameter for constants, here with one f32 per 4096 in place of 256 · 64.
-    bitsPerValue: 4 + 8 / 64 + 32 / 4096 + perTensor(32),
-  },
-  fp4_double: {
-    block: 4096,
-    bits: 32 + 512 + 4 * 4096,
-    value: (b, i, o) => {
-      const absmax = Math.fround(DYNAMIC[byte(b, 4 + Math.floor(i / 64))]!) * b.f32(0) + o.mean![0]!;
-      return absmax * Math.fround(fp4(b.u(544 + 4 * i, 4)));
-    },
-    bitsPerValue: 4 + 8 / 64 + 32 / 4096 + perTensor(32),
-  },
+  // QLoRA, section 3: 0.127 bits a parameter for constants, here with one f32 per 4096 in place of 256 · 64.
+  nf4_double: nested(64, (c) => NF4[c]!),
+  fp4_double: nested(64, fp4),
   table4_g64: {
     block: 64,
     bits: 16 + 256,
