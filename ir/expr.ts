@@ -21,6 +21,7 @@
  */
 import { internal, NO_SPAN, type Span } from "./diagnostics.ts";
 import { foldInt, keyOf, rangeOfOp } from "./expr-fold.ts";
+import { comparison, quotientOf, remainderOf } from "./expr-index.ts";
 import { isFloat, type Scalar } from "./scalar.ts";
 
 export type ExprId = number & { readonly brand?: "ExprId" };
@@ -327,16 +328,16 @@ export class ExprBuilder implements Exprs {
       case "shr":
         return y === 0 ? a : undefined;
       case "div":
-        return y === undefined ? undefined : this.#simplifiedDiv(a, y);
+        return y === undefined ? undefined : quotientOf(this, a, y);
       case "mod":
-        return y === undefined ? undefined : this.#simplifiedMod(a, y);
+        return y === undefined ? undefined : remainderOf(this, a, y);
       case "lt":
       case "le":
       case "ge":
       case "gt":
       case "eq":
       case "ne":
-        return this.#simplifiedCompare(op, a, b);
+        return comparison(this, op, a, b);
       default:
         return undefined;
     }
@@ -378,108 +379,6 @@ export class ExprBuilder implements Exprs {
       const factor = this.constant(y, expr.type);
       return this.op("add", this.op("mul", p, factor), this.op("mul", q, factor));
     }
-    return undefined;
-  }
-
-  /** Splits a sum into a part divisible by `d` (already divided) and a rest, as lists of terms; undefined where unknown. */
-  #split(a: ExprId, d: number): { readonly quotient: readonly ExprId[]; readonly rest: readonly ExprId[] } {
-    const expr = this.get(a);
-    const c = this.#constOf(a);
-    if (c !== undefined && c >= 0) {
-      const q = Math.floor(c / d);
-      return {
-        quotient: q === 0 ? [] : [this.constant(q, expr.type)],
-        rest: c % d === 0 ? [] : [this.constant(c % d, expr.type)],
-      };
-    }
-    if (expr.kind === "op" && expr.op === "mul") {
-      const f = this.#constOf(expr.args[1]);
-      if (f !== undefined && f % d === 0)
-        return { quotient: [this.op("mul", expr.args[0]!, this.constant(f / d, expr.type))], rest: [] };
-    }
-    if (expr.kind === "op" && expr.op === "add") {
-      const left = this.#split(expr.args[0]!, d);
-      const right = this.#split(expr.args[1]!, d);
-      return { quotient: [...left.quotient, ...right.quotient], rest: [...left.rest, ...right.rest] };
-    }
-    return { quotient: [], rest: [a] };
-  }
-
-  #sum(terms: readonly ExprId[], type: Scalar): ExprId {
-    return terms.reduce<ExprId>((sum, term) => this.op("add", sum, term), this.constant(0, type));
-  }
-
-  #simplifiedDiv(a: ExprId, d: number): ExprId | undefined {
-    if (d === 1) return a;
-    const range = this.ranges[a];
-    const type = this.typeOf(a);
-    if (range === undefined || range[0] < 0 || d <= 0) return undefined;
-    if (range[1] < d) return this.constant(0, type);
-    const { quotient, rest } = this.#split(a, d);
-    if (quotient.length === 0) {
-      const part = this.#coarse(a, d);
-      return part === undefined ? undefined : this.op("div", part.quotient, this.constant(d / part.by, type));
-    }
-    const remainder = this.#sum(rest, type);
-    const bounds = this.ranges[remainder];
-    if (bounds === undefined || bounds[0] < 0) return undefined;
-    return this.op("add", this.#sum(quotient, type), this.op("div", remainder, this.constant(d, type)));
-  }
-
-  /** a = quotient · by + rest with 0 ≤ rest < by, where `by` divides d: then ⌊a / d⌋ = ⌊quotient / (d / by)⌋. */
-  #coarse(a: ExprId, d: number): { readonly quotient: ExprId; readonly rest: ExprId; readonly by: number } | undefined {
-    for (const by of this.#factors(a)) {
-      if (by <= 1 || by >= d || d % by !== 0) continue;
-      const { quotient, rest } = this.#split(a, by);
-      if (quotient.length === 0) continue;
-      const type = this.typeOf(a);
-      const remainder = this.#sum(rest, type);
-      const bounds = this.ranges[remainder];
-      if (bounds !== undefined && bounds[0] >= 0 && bounds[1] < by) {
-        return { quotient: this.#sum(quotient, type), rest: remainder, by };
-      }
-    }
-    return undefined;
-  }
-
-  /** The constant factors of a sum's terms. */
-  #factors(a: ExprId): readonly number[] {
-    const expr = this.get(a);
-    if (expr.kind !== "op") return [];
-    if (expr.op === "add") return expr.args.flatMap((arg) => this.#factors(arg));
-    const factor = expr.op === "mul" ? this.#constOf(expr.args[1]) : undefined;
-    return factor === undefined ? [] : [factor];
-  }
-
-  #simplifiedMod(a: ExprId, d: number): ExprId | undefined {
-    const range = this.ranges[a];
-    const type = this.typeOf(a);
-    if (range === undefined || range[0] < 0 || d <= 0) return undefined;
-    if (d === 1) return this.constant(0, type);
-    if (range[1] < d) return a;
-    const { quotient, rest } = this.#split(a, d);
-    if (quotient.length === 0) {
-      const part = this.#coarse(a, d);
-      if (part === undefined) return undefined;
-      const high = this.op("mod", part.quotient, this.constant(d / part.by, type));
-      return this.op("add", this.op("mul", high, this.constant(part.by, type)), part.rest);
-    }
-    const remainder = this.#sum(rest, type);
-    const bounds = this.ranges[remainder];
-    if (bounds === undefined || bounds[0] < 0) return undefined;
-    return this.op("mod", remainder, this.constant(d, type));
-  }
-
-  #simplifiedCompare(op: Op, a: ExprId, b: ExprId): ExprId | undefined {
-    const p = this.ranges[a];
-    const q = this.ranges[b];
-    if (p === undefined || q === undefined) return undefined;
-    const answer = (value: boolean): ExprId => this.constant(value ? 1 : 0, "bool");
-    if (op === "lt") return p[1] < q[0] ? answer(true) : p[0] >= q[1] ? answer(false) : undefined;
-    if (op === "le") return p[1] <= q[0] ? answer(true) : p[0] > q[1] ? answer(false) : undefined;
-    if (op === "ge") return p[0] >= q[1] ? answer(true) : p[1] < q[0] ? answer(false) : undefined;
-    if (op === "gt") return p[0] > q[1] ? answer(true) : p[1] <= q[0] ? answer(false) : undefined;
-    if (p[1] < q[0] || p[0] > q[1]) return answer(op === "ne");
     return undefined;
   }
 }

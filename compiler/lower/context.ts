@@ -146,7 +146,7 @@ export class LaunchContext {
     return written ? stored : "u32";
   }
 
-  /** Reads words of a buffer; equal reads in one scope are made once. */
+  /** Reads words of a buffer; equal reads in one scope are made once where nothing is written in between. */
   read(
     buffer: Buffer,
     index: ExprId,
@@ -158,7 +158,7 @@ export class LaunchContext {
     const key = `${buffer.id}:${index}:${width}:${when ?? ""}`;
     for (const scope of this.#scopes) {
       const known = scope.reads.get(key);
-      if (known !== undefined && buffer.access === "read") return known;
+      if (known !== undefined && (buffer.access === "read" || this.#isTableCopy(buffer))) return known;
     }
     const names = Array.from({ length: width }, () => this.name(wish));
     const at = { buffer: buffer.id, index, width };
@@ -194,6 +194,11 @@ export class LaunchContext {
     if (this.target.tables === "constant") return this.build.table(table, index);
     const buffer = this.#sharedTable(table);
     return this.read(buffer, index, 1, undefined, name)[0]!;
+  }
+
+  /** Copies of tables are written before everything else, and never again. */
+  #isTableCopy(buffer: Buffer): boolean {
+    return [...this.#tableCopies.values()].includes(buffer);
   }
 
   #sharedTable(table: Table): Buffer {
