@@ -262,7 +262,7 @@ format mxint8 {
   block 32
   scale: e8m0
   q: i8[32]
-  value(i) = scale * q[i] * exp2(-6)
+  value(i) = q[i] * exp2(-6) * scale
 }
 
 // NVFP4 (NVIDIA Blackwell): blocks of 16 under an E4M3 scale, and one f32 scale for the tensor.
@@ -279,7 +279,7 @@ format bfp<B, G> {
   block G
   scale: e8m0
   q: i<B>[G]
-  value(i) = scale * q[i] * exp2(2 - B)
+  value(i) = q[i] * exp2(2 - B) * scale
 }
 
 format bfp4 = bfp<4, 16>

@@ -30,6 +30,12 @@ export function rangeOfOp(op: Op, p: Range | undefined, q: Range | undefined): R
   }
 }
 
+/** Bounds that the type can hold; undefined where the result may wrap around, so that nothing is known of it. */
+export function unwrapped(range: Range, type: Scalar): Range | undefined {
+  const [low, high] = type === "u32" ? [0, 2 ** 32 - 1] : [-(2 ** 31), 2 ** 31 - 1];
+  return range[0] < low || range[1] > high ? undefined : range;
+}
+
 /** The value of an operator on two integer constants; undefined where it is not folded. */
 export function foldInt(op: Op, x: number, y: number, type: Scalar): number | undefined {
   const wrap = (value: number): number => (type === "u32" ? value >>> 0 : type === "i32" ? value | 0 : value);

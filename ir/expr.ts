@@ -20,7 +20,7 @@
  *   int → int wraps, bool → number is 0 or 1. `bits` keeps the bits (u32 ↔ f32, u16 ↔ f16).
  */
 import { internal, NO_SPAN, type Span } from "./diagnostics.ts";
-import { foldInt, keyOf, rangeOfOp } from "./expr-fold.ts";
+import { foldInt, keyOf, rangeOfOp, unwrapped } from "./expr-fold.ts";
 import { comparison, quotientOf, remainderOf } from "./expr-index.ts";
 import { isFloat, type Scalar } from "./scalar.ts";
 
@@ -195,21 +195,12 @@ export class ExprBuilder implements Exprs {
   }
 
   op(op: Op, ...args: ExprId[]): ExprId {
-    return (
-      this.#simplified(op, args) ??
-      this.#add(
-        {
-          kind: "op",
-          type: resultType(
-            op,
-            args.map((a) => this.typeOf(a)),
-          ),
-          op,
-          args,
-        },
-        rangeOfOp(op, this.ranges[args[0]!], this.ranges[args[1]!]),
-      )
-    );
+    const simple = this.#simplified(op, args);
+    if (simple !== undefined) return simple;
+    const types = args.map((a) => this.typeOf(a));
+    const type = resultType(op, types);
+    const range = rangeOfOp(op, this.ranges[args[0]!], this.ranges[args[1]!]);
+    return this.#add({ kind: "op", type, op, args }, range && unwrapped(range, type));
   }
 
   add(a: ExprId, b: ExprId): ExprId {

@@ -1,6 +1,6 @@
 /** Value expressions of formats: from the tree to the IR's expressions, with types and known ranges. */
 import { Diagnostics, type Note, type Span } from "../../ir/diagnostics.ts";
-import { ExprBuilder, type ExprId, type Range, type Table } from "../../ir/expr.ts";
+import { ExprBuilder, type ExprId, type Op, type Range, type Table } from "../../ir/expr.ts";
 import type { FieldUse, Format } from "../../ir/format.ts";
 import { isFloat, isInt, rangeOf } from "../../ir/scalar.ts";
 import type { Code } from "../explain/explain.ts";
@@ -176,8 +176,17 @@ export class ValueBuilder {
   }
 
   #plus(a: Typed, b: Typed): Typed {
-    if (a.type === "i32" && b.type === "i32") return { id: this.builder.add(a.id, b.id), type: "i32" };
+    if (a.type === "i32" && b.type === "i32") return { id: this.#integer("add", a.id, b.id), type: "i32" };
     return { id: this.builder.add(this.#float(a), this.#float(b)), type: "f32" };
+  }
+
+  /** Integer arithmetic wraps: where it may, it is done on unsigned integers, for which every language says so. */
+  #integer(op: Op, a: ExprId, b: ExprId): ExprId {
+    const { builder } = this;
+    const id = builder.op(op, a, b);
+    const exact = op !== "add" && op !== "sub" && op !== "mul";
+    if (exact || builder.rangeOf(id) !== undefined || builder.get(id).kind === "const") return id;
+    return builder.bits(builder.op(op, builder.bits(a, "u32"), builder.bits(b, "u32")), "i32");
   }
 
   #declared(name: string): string | undefined {
@@ -449,7 +458,7 @@ export class ValueBuilder {
           `the integer divisor of ${shown} ${runs(range)}, and must never be 0`,
         );
     }
-    const id = this.builder.op(op, a, b);
+    const id = integer ? this.#integer(op, a, b) : this.builder.op(op, a, b);
     if (integer) this.#ranged(id, bitRange(op, this.builder.rangeOf(a), this.builder.rangeOf(b)));
     return { id, type: on === "compare" ? "bool" : integer ? "i32" : "f32" };
   }

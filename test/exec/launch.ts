@@ -68,7 +68,10 @@ export interface LaunchOptions {
   readonly index: number;
 }
 
-function encodeLaunch(launch: KernelLaunch, { lanes, dynamicSharedBytes, index }: LaunchOptions): Buffer {
+function encodeLaunch(
+  launch: KernelLaunch,
+  { lanes, dynamicSharedBytes, index }: Omit<LaunchOptions, "file" | "standard">,
+): Buffer {
   const { grid, threads, buffers } = launch;
   const schedule = SCHEDULE[launch.schedule ?? "forward"];
   const head = [...grid, ...threads, lanes, schedule, launch.seed ?? 1, dynamicSharedBytes, index, buffers.length].join(
@@ -106,20 +109,30 @@ extern "C" void bitloom_entry(unsigned kernel_, void* const* buffers) { switch (
 `;
 }
 
-/** Compiles `source`, C++ with `bitloom_entry`, and runs one of its kernels; throws on text that clang rejects. */
-export function launchKernel(launch: KernelLaunch, source: string, options: LaunchOptions): KernelRun {
-  checkLaunch(launch, options.lanes);
-  const program = compileKernel(source, options.file, options.standard, launch.checks ?? "all");
-  const output = execute(program, encodeLaunch(launch, options), launch.timeoutMs ?? 60_000);
-  const headEnd = output.indexOf(0x0a);
-  const [length = 0, complete = 0] = output.subarray(0, headEnd).toString().split(" ").map(Number);
-  const dataStart = headEnd + 1 + length;
-  const findings = JSON.parse(output.subarray(headEnd + 1, dataStart).toString()) as readonly Finding[];
-  return {
-    outputs: readOutputs(launch, output, dataStart),
-    errors: locate(program, findings, options.file),
-    complete: complete === 1,
+/** Compiles `source`, C++ with `bitloom_entry`, once; the result runs its kernels. Throws on text that clang rejects. */
+export function prepareKernels(
+  source: string,
+  { file, standard, checks }: Pick<LaunchOptions, "file" | "standard"> & { readonly checks?: Checks | undefined },
+): (launch: KernelLaunch, options: Omit<LaunchOptions, "file" | "standard">) => KernelRun {
+  const program = compileKernel(source, file, standard, checks ?? "all");
+  return (launch, options) => {
+    checkLaunch(launch, options.lanes);
+    const output = execute(program, encodeLaunch(launch, options), launch.timeoutMs ?? 60_000);
+    const headEnd = output.indexOf(0x0a);
+    const [length = 0, complete = 0] = output.subarray(0, headEnd).toString().split(" ").map(Number);
+    const dataStart = headEnd + 1 + length;
+    const findings = JSON.parse(output.subarray(headEnd + 1, dataStart).toString()) as readonly Finding[];
+    return {
+      outputs: readOutputs(launch, output, dataStart),
+      errors: locate(program, findings, file),
+      complete: complete === 1,
+    };
   };
+}
+
+/** Compiles `source` and runs one of its kernels. */
+export function launchKernel(launch: KernelLaunch, source: string, options: LaunchOptions): KernelRun {
+  return prepareKernels(source, { ...options, checks: launch.checks })(launch, options);
 }
 
 function readOutputs(launch: KernelLaunch, output: Buffer, start: number): Readonly<Record<string, Uint8Array>> {

@@ -1,6 +1,6 @@
 /** Executes Metal text on the processor, thread by thread, and reports races, divergence and wild or unset memory. */
 import { missingReason } from "../../scripts/tools.mjs";
-import { type KernelLaunch, type KernelRun, launchKernel, translationUnit } from "./launch.ts";
+import { type KernelLaunch, type KernelRun, prepareKernels, translationUnit } from "./launch.ts";
 import { blankComments, type Parameter, readSignatures, rewriteShared, type Signature } from "./source.ts";
 
 export { checkMetal, type MetalDiagnostic } from "./check-metal.ts";
@@ -62,12 +62,22 @@ function translate(blanked: string, signatures: readonly Signature[]): string {
   return translationUnit("metal_stdlib", FILE, body, calls);
 }
 
+/** Compiles a text of any number of kernels once; the result runs them by name. Throws on text that clang rejects. */
+export function prepareMetal(
+  text: string,
+  checks?: KernelLaunch["checks"],
+): (launch: Omit<MetalLaunch, "text" | "checks">) => KernelRun {
+  const blanked = blankComments(text);
+  const signatures = readSignatures(blanked, "kernel");
+  const run = prepareKernels(translate(blanked, signatures), { standard: "c++14", file: FILE, checks });
+  return (launch) => {
+    const index = signatures.findIndex((s) => s.name === launch.kernel);
+    if (index < 0) throw new Error(`the text has no kernel "${launch.kernel}"`);
+    return run({ ...launch, text }, { lanes: launch.lanes, dynamicSharedBytes: 0, index });
+  };
+}
+
 /** Runs one kernel of the text over the whole grid. Throws on text that clang rejects or that has no such kernel. */
 export function runMetal(launch: MetalLaunch): KernelRun {
-  const blanked = blankComments(launch.text);
-  const signatures = readSignatures(blanked, "kernel");
-  const index = signatures.findIndex((s) => s.name === launch.kernel);
-  if (index < 0) throw new Error(`the text has no kernel "${launch.kernel}"`);
-  const options = { standard: "c++14", file: FILE, lanes: launch.lanes, dynamicSharedBytes: 0, index };
-  return launchKernel(launch, translate(blanked, signatures), options);
+  return prepareMetal(launch.text, launch.checks)(launch);
 }

@@ -38,7 +38,7 @@ export class BlockBits {
 }
 
 /** Fields that a row or the tensor has once, by name. */
-export type Outer = Readonly<Record<string, readonly number[]>>;
+export type Outer = Readonly<Record<string, ArrayLike<number>>>;
 
 export interface Decoder {
   /** Values per block, and bits of a block's record. */

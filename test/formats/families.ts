@@ -156,7 +156,7 @@ const INSTANCES: Readonly<Record<string, Decoder>> = {
   "table_tensor<4>": tableOf(4, 32 * PER_TENSOR),
   "additive<2, 4, 4>": additive(2, 4, 4),
   "additive<3, 5, 8>": additive(3, 5, 8),
-  "trellis<1>": trellis(1),
+  "trellis<8>": trellis(8),
   "bitmod_int<7>": bitmodInt(7),
   "ant_int<3>": scaled(3, (c) => (c >= 4 ? c - 8 : c), 32 * PER_TENSOR),
   "ant_flint<5>": scaled(

@@ -40,8 +40,17 @@ export interface Sample {
   readonly expected: Float64Array;
 }
 
-/** Random records, row by row, as the program's inputs and as what the decoder makes of their bytes. */
-export function randomSample({ format, program }: Decoding, decoder: Decoder, rows: number, columns: number): Sample {
+/**
+ * Random records, row by row, as the program's inputs and as what the decoder makes of their bytes. `finite`: blocks with
+ * infinities or NaN are all zeros instead.
+ */
+export function randomSample(
+  { format, program }: Decoding,
+  decoder: Decoder,
+  rows: number,
+  columns: number,
+  finite = false,
+): Sample {
   const next = random(format.name.length * 7919 + rows);
   const blocks = (rows * columns) / decoder.block;
   const bytes = Uint8Array.from({ length: Math.ceil((decoder.bits * blocks) / 8) }, () => Math.floor(next() * 256));
@@ -51,34 +60,42 @@ export function randomSample({ format, program }: Decoding, decoder: Decoder, ro
     values.forEach((v, n) => {
       if (!Number.isFinite(v)) values[n] = 0.5;
     });
-  const record = packRecords(format, fields, blocks);
   const inputs: Record<string, Float64Array> = {};
-  const outer: Record<string, { readonly values: Float64Array; readonly field: Field }> = {};
+  const outer: { readonly field: Field; readonly values: Float64Array }[] = [];
   for (const field of format.fields) {
     const instances = field.scope === "row" ? rows : 1;
     const values = field.scope === "block" ? fields[field.name]! : randomField(field, instances * field.count, next);
-    if (field.scope !== "block") outer[field.name] = { values, field };
+    if (field.scope !== "block") outer.push({ field, values });
     const id = program.tensors.some((t) => t.id === "w") ? "w" : `w.${field.name}`;
     inputs[id] = values;
   }
   const outerOf = (row: number): Outer =>
     Object.fromEntries(
-      Object.entries(outer).map(([name, { values, field }]) => {
-        const at = field.scope === "row" ? row * field.count : 0;
-        return [name, [...values.slice(at, at + field.count)]];
-      }),
+      outer.map(({ field: { name, scope, count }, values }) => [
+        name,
+        scope === "row" ? values.subarray(row * count, (row + 1) * count) : values,
+      ]),
     );
-  const expected = new Float64Array(rows * columns);
   const perRow = columns / decoder.block;
-  for (let row = 0; row < rows; row++) {
-    const own = outerOf(row);
-    for (let b = 0; b < perRow; b++) {
-      const bits = new BlockBits(record, (row * perRow + b) * decoder.bits);
-      for (let i = 0; i < decoder.block; i++)
-        expected[row * columns + b * decoder.block + i] = decoder.value(bits, i, own);
+  const decode = (): Float64Array => {
+    const record = packRecords(format, fields, blocks);
+    const decoded = new Float64Array(rows * columns);
+    for (let row = 0; row < rows; row++) {
+      const own = outerOf(row);
+      for (let b = row * perRow; b < (row + 1) * perRow; b++) {
+        const bits = new BlockBits(record, b * decoder.bits);
+        for (let i = 0; i < decoder.block; i++) decoded[b * decoder.block + i] = decoder.value(bits, i, own);
+      }
     }
-  }
-  return { inputs, expected };
+    return decoded;
+  };
+  const expected = decode();
+  const broken = [...expected.keys()].filter((n) => finite && !Number.isFinite(expected[n]));
+  if (broken.length === 0) return { inputs, expected };
+  for (const block of new Set(broken.map((n) => Math.floor(n / decoder.block))))
+    for (const { name, scope, count } of format.fields)
+      if (scope === "block") fields[name]!.fill(0, block * count, (block + 1) * count);
+  return { inputs, expected: decode() };
 }
 
 /** The decoded tensor in real arithmetic. */
