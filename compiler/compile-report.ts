@@ -10,6 +10,7 @@ import { bitsOf, type Scalar } from "../ir/scalar.ts";
 import type { Target } from "../ir/target.ts";
 import { forEachOp } from "./edit.ts";
 import { operandSignificand } from "./precision.ts";
+import { halfUlpsOfMaps } from "./rounding.ts";
 import type { Schedule } from "./schedule/schedule.ts";
 
 export const COMPILE_SCHEMA = "bitloom.compile/1";
@@ -21,7 +22,10 @@ export interface AccumulatorContract {
   readonly exactSum: boolean;
   /** Products that one output adds up. */
   readonly terms: number;
-  /** |error| ≤ relativeToMagnitude · Σ|x·w| + relativeToResult · |y| + absolute. */
+  /**
+   * |error| ≤ relativeToMagnitude · Σ|x·w| + relativeToResult · |y| + absolute, where |w| is what the terms of a decoded
+   * value add up to in magnitude (|a| + |b| of a value a - b), and no intermediate result leaves f32's normal range.
+   */
   readonly bound: {
     readonly relativeToMagnitude: number;
     readonly relativeToResult: number;
@@ -95,33 +99,48 @@ function tensorBytes(program: Program): Readonly<Record<string, number>> {
   return Object.fromEntries(entries);
 }
 
-/** Unit roundoff of f32 and f16 (IEEE 754: half an ulp of 1). */
+/** Unit roundoff of f32, f16 and bf16 (IEEE 754: half an ulp of 1). */
 const F32 = 2 ** -24;
 const F16 = 2 ** -11;
+const BF16 = 2 ** -8;
+/** The smallest normal f32: targets may flush what is smaller. */
+const F32_TINY = 2 ** -126;
 /** Half of the smallest f16 subnormal. */
 const F16_TINY = 2 ** -25;
 
+/** What storing the result costs: a rounding to its type, and what that type cannot hold. */
+function outputOf(program: Program): { readonly relative: number; readonly absolute: number; readonly words: string } {
+  const type = program.tensors.find((t) => t.role === "output")?.type;
+  if (type === "f16") return { relative: F16, absolute: F16_TINY, words: "; the result rounds once to f16" };
+  if (type === "bf16") return { relative: BF16, absolute: F32_TINY, words: "; the result rounds once to bf16" };
+  return { relative: 0, absolute: F32_TINY, words: "" };
+}
+
 function accumulatorOf({ algebra, schedule, target }: ReportInput): AccumulatorContract {
   const op = contractOf(algebra);
+  const result = outputOf(algebra);
+  const halves = halfUlpsOfMaps(algebra);
   if (op === undefined) {
+    const { relative, absolute } = result;
     return {
       type: "f32",
       exactSum: true,
       terms: 1,
-      bound: { relativeToMagnitude: 0, relativeToResult: F16 + 8 * F32, absolute: F16_TINY },
-      because: "no sum",
+      bound: { relativeToMagnitude: halves * F32, relativeToResult: relative, absolute },
+      because: `no sum; no value passes more than ${halves} f32 roundings${result.words}`,
     };
   }
   const type = algebra.tensors.find((t) => t.id === op.to.tensor)?.type ?? "f32";
   const terms = op.domain.filter((d) => op.over.includes(d.axis)).reduce((n, d) => n * d.extent, 1);
-  const output = F16 + 8 * F32;
+  const output = result.relative + 8 * F32;
+  const { absolute } = result;
   if (type === "i32") {
     return {
       type,
       exactSum: true,
       terms,
-      bound: { relativeToMagnitude: 0, relativeToResult: output, absolute: F16_TINY },
-      because: "the integer sum is exact; scaling rounds at most eight times in f32, the result once to f16",
+      bound: { relativeToMagnitude: 0, relativeToResult: output, absolute },
+      because: `the integer sum is exact; scaling rounds at most eight times in f32${result.words}`,
     };
   }
   const { chunk } = schedule;
@@ -130,9 +149,9 @@ function accumulatorOf({ algebra, schedule, target }: ReportInput): AccumulatorC
   // A matrix instruction adds its 16 products and the sum so far by truncation, each to within an ulp (2 F32): Fasi,
   // Higham, Mikaitis and Pranesh, "Numerical behavior of NVIDIA tensor cores", PeerJ Computer Science 7:e330, 2021.
   const inChunk = fragments ? 2 * 17 * Math.ceil(chunk / 16) : chunk;
-  const chain = inChunk + 3 * steps + Math.ceil(Math.log2(target.lanes)) + 2;
-  const halves = (region: Region): boolean => operandSignificand(algebra, op, region, chunk) <= 2 ** 11;
-  const decode = [op.a, op.b].filter((region) => fragments && !halves(region)).length * F16;
+  const chain = inChunk + 3 * steps + Math.ceil(Math.log2(target.lanes)) + 2 + halves;
+  const inHalves = (region: Region): boolean => operandSignificand(algebra, op, region, chunk) <= 2 ** 11;
+  const decode = [op.a, op.b].filter((region) => fragments && !inHalves(region)).length * F16;
   const where = fragments
     ? `${chunk} products a step by matrix instructions`
     : `${chunk} products a chunk, ${target.lanes} lanes`;
@@ -140,8 +159,8 @@ function accumulatorOf({ algebra, schedule, target }: ReportInput): AccumulatorC
     type,
     exactSum: false,
     terms,
-    bound: { relativeToMagnitude: chain * F32 + decode, relativeToResult: output, absolute: F16_TINY },
-    because: `no product passes more than ${chain} f32 roundings (${where}, ${steps} steps)${decode > 0 ? "; decoded values are rounded to f16" : ""}; the result rounds once to f16`,
+    bound: { relativeToMagnitude: chain * F32 + decode, relativeToResult: output, absolute },
+    because: `no product passes more than ${chain} f32 roundings (${where}, ${steps} steps)${decode > 0 ? "; decoded values are rounded to f16" : ""}${result.words}`,
   };
 }
 

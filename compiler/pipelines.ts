@@ -4,6 +4,7 @@ import type { Program } from "../ir/program.ts";
 import type { Pass } from "./pass.ts";
 import { anchorLayouts } from "./passes/anchor-layouts.ts";
 import { bitPlanes } from "./passes/bit-planes.ts";
+import { dropUnused } from "./passes/drop-unused.ts";
 import { expandFormat } from "./passes/expand-format.ts";
 import { hoistGroupScales } from "./passes/hoist-group-scales.ts";
 import { hoistScales } from "./passes/hoist-scales.ts";
@@ -47,5 +48,6 @@ export const LOWERING = [
 export const KERNEL: readonly Pass<Kernel>[] = [
   prefetch, // before names are given: addresses are still expressions of the loop
   legalise,
+  dropUnused, // after folding: elements that a constant index ruled out are read no more
   pin, // last: names are for printing
 ];

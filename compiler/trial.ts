@@ -9,6 +9,8 @@ import { isInt, rangeOf, type Scalar } from "../ir/scalar.ts";
 import { fromWords, toWords, wordsOf } from "../ir/storage.ts";
 import type { AccumulatorContract } from "./compile-report.ts";
 import type { Compiled } from "./driver.ts";
+import { forEachOp } from "./edit.ts";
+import { termMagnitude, withTermMagnitude } from "./rounding.ts";
 
 /** Words of tensors by id, with the element type that they are stored in. */
 export type StoredTensors = ReadonlyMap<string, { readonly words: Uint32Array; readonly type: Scalar }>;
@@ -44,22 +46,32 @@ export function sampleInputs(program: Program, seed: number): TensorValues {
   return Object.fromEntries(inputs.map((t) => [t.id, sampleTensor(t, next)]));
 }
 
-/** The program with every sum of products replaced by the sum of the products' magnitudes. */
+/**
+ * The program with every sum of products replaced by the sum of the products' magnitudes, and every decoded value by the
+ * magnitudes of its terms. What is quantized must keep its values, so what a `quantize` reads does.
+ */
 function magnitudeProgram(program: Program): Program {
   const exprs = new ExprBuilder(program.exprs);
   const types = new Map(program.tensors.map((t) => [t.id, t.type]));
   const magnitude = (index: number, tensor: string): number =>
     exprs.op("abs", exprs.cast(exprs.input(index, types.get(tensor) ?? internal(`no tensor ${tensor}`)), "f32"));
+  const quantized = new Set<string>();
+  forEachOp(program.body, (op) => {
+    if (op.kind === "quantize") quantized.add(op.from.tensor);
+  });
+  const formats = new Map(program.formats.map((f) => [f.name, { ...withTermMagnitude(f), name: `|${f.name}|` }]));
   const rewrite = (steps: readonly Step[]): readonly Step[] =>
     steps.map((step) => {
       if (step.kind === "launch" || step.kind === "loop") return { ...step, body: rewrite(step.body) };
+      if (step.kind === "decode" && !quantized.has(step.to.tensor)) return { ...step, format: `|${step.format}|` };
+      if (step.kind === "map") return { ...step, value: termMagnitude(exprs, step.value) };
       if (step.kind !== "contract") return step;
       const value = exprs.mul(magnitude(0, step.a.tensor), magnitude(1, step.b.tensor));
       const { to, over, domain, span } = step;
       return { kind: "map", inputs: [step.a, step.b], to, value, over, reduce: "sum", domain, span };
     });
   const body = rewrite(program.body);
-  return { ...program, exprs: exprs.done(), body };
+  return { ...program, formats: [...program.formats, ...formats.values()], exprs: exprs.done(), body };
 }
 
 /** What an operator means on some inputs, in real arithmetic, and the magnitude Σ|x·w| of each element. */
