@@ -2,9 +2,11 @@
 import { internal } from "../ir/diagnostics.ts";
 import type {
   AcceleratorModel,
+  ArrayShape,
   DmaSpec,
   DramSpec,
   FeederSpec,
+  FusionSpec,
   GpuModel,
   OperandRole,
   PeakRate,
@@ -43,12 +45,47 @@ export function partsOf(machine: AcceleratorModel): Parts {
   };
 }
 
-/** Multiply–accumulates per cycle with every PE busy, on the weights of which a PE takes most. */
+/** Operands of so many bits that a PE multiplies side by side, for each of the widest; undefined where it takes none. */
+function sideBySide({ widestBits, narrowestBits }: FusionSpec, bits: number): number | undefined {
+  const parts = Math.floor(widestBits / Math.max(bits, narrowestBits));
+  return parts < 1 ? undefined : 2 ** Math.floor(Math.log2(parts));
+}
+
+/** Products of operands of these bits that a PE carries out at once; undefined where it takes none such. */
+export function productsPerPe(
+  { fusion }: SystolicSpec,
+  weightBits: number,
+  activationBits: number,
+): number | undefined {
+  if (fusion === undefined) return 1;
+  const [weights, activations] = [sideBySide(fusion, weightBits), sideBySide(fusion, activationBits)];
+  return weights === undefined || activations === undefined ? undefined : weights * activations;
+}
+
+/** The array as it is while it multiplies operands of these bits: more rows and columns where they are narrow. */
+export function fittedTo(array: SystolicSpec, weightBits: number, activationBits: number): SystolicSpec | undefined {
+  const { fusion, rows, columns, dataflow } = array;
+  if (fusion === undefined) return array;
+  const [weights, activations] = [sideBySide(fusion, weightBits), sideBySide(fusion, activationBits)];
+  if (weights === undefined || activations === undefined) return undefined;
+  if (fusion.spread === "sum") return { ...array, rows: rows * weights * activations };
+  // Output stationary, activations lie on the rows; in the others k does, and what moves along it is the streaming operand.
+  const [onRows, onColumns] = dataflow === "is" ? [weights, activations] : [activations, weights];
+  return { ...array, rows: rows * onRows, columns: columns * onColumns };
+}
+
+/** Rows and columns of a fold: those of all arrays that stand side by side. */
+export function foldShape({ rows, columns, arrays = 1 }: SystolicSpec): ArrayShape {
+  return { rows, columns: columns * arrays };
+}
+
+/** Multiply–accumulates per cycle with every PE busy, on the operands of which a PE takes most. */
 export function peakMacsPerCycle(machine: AcceleratorModel): number {
   const { array } = partsOf(machine);
-  const { bitSerial } = array;
+  const { bitSerial, fusion, arrays = 1 } = array;
   const perPe = bitSerial === undefined ? 1 : bitSerial.lanes / Math.min(...bitSerial.terms.map((t) => t.cycles));
-  return array.rows * array.columns * perPe;
+  const joined = fusion === undefined ? 1 : (productsPerPe(array, fusion.narrowestBits, fusion.narrowestBits) ?? 1);
+  return arrays * array.rows * array.columns * perPe * joined;
 }
 
 /** Cycles of a PE for one multiplication by a weight of so many bits; undefined where the PEs do not take it. */

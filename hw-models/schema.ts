@@ -105,6 +105,27 @@ export interface BitSerialSpec {
   readonly keyValueBits: number;
 }
 
+/**
+ * PEs that join or split with the bits of their operands: a PE multiplies `widestBits` by `widestBits`, or several products
+ * of narrower operands, down to `narrowestBits` each, in powers of two.
+ */
+export interface FusionSpec {
+  readonly widestBits: number;
+  readonly narrowestBits: number;
+  /**
+   * What narrow operands make room for. `array`: rows and columns of their own, as where four PEs of 4 bits form one of
+   * 8 (OliVe, ANT). `sum`: products of one sum, added in the PE (BitFusion); k lies on the rows.
+   */
+  readonly spread: "array" | "sum";
+}
+
+/** Bits of operands where a request says nothing: what the machine is built for. */
+export interface OperandBits {
+  readonly weight: number;
+  readonly activation: number;
+  readonly keyValue: number;
+}
+
 export interface ArrayShape {
   readonly rows: number;
   readonly columns: number;
@@ -124,6 +145,13 @@ export interface SystolicSpec extends ArrayShape {
   readonly decodeShape?: ArrayShape | undefined;
   /** Absent: a PE multiplies and adds once a cycle, whatever the bits. */
   readonly bitSerial?: BitSerialSpec | undefined;
+  readonly fusion?: FusionSpec | undefined;
+  /** Codes that mean something in pairs, decoded at the borders to exponent and integer (OliVe). */
+  readonly pairCodes?: boolean | undefined;
+  /** Absent: 16 bits each. */
+  readonly operandBits?: OperandBits | undefined;
+  /** So many arrays stand side by side, take the same rows and have columns of their own; absent: one. */
+  readonly arrays?: number | undefined;
 }
 
 /** Element-wise unit behind the array: conversion of sums to the output's type, scales. */
@@ -278,6 +306,20 @@ const unit = variant<UnitSpec>({
       }),
       undefined,
     ),
+    fusion: optional<FusionSpec | undefined>(
+      object<FusionSpec>({
+        widestBits: required(count),
+        narrowestBits: required(count),
+        spread: required(oneOf(["array", "sum"])),
+      }),
+      undefined,
+    ),
+    pairCodes: optional<boolean | undefined>(flag, undefined),
+    operandBits: optional<OperandBits | undefined>(
+      object<OperandBits>({ weight: required(count), activation: required(count), keyValue: required(count) }),
+      undefined,
+    ),
+    arrays: optional<number | undefined>(count, undefined),
   }),
   vector: object<VectorSpec>({
     kind: required(oneOf(["vector"])),

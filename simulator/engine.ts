@@ -1,6 +1,6 @@
 /** The engine: plays the roles of a machine program against its units. */
-import { cyclesPerMac, partsOf } from "../hw-models/derive.ts";
-import type { AcceleratorModel } from "../hw-models/schema.ts";
+import { cyclesPerMac, partsOf, productsPerPe } from "../hw-models/derive.ts";
+import type { AcceleratorModel, SystolicSpec } from "../hw-models/schema.ts";
 import { internal } from "../ir/diagnostics.ts";
 import type { Program, Ring } from "../ir/program.ts";
 import type { Stall } from "./exposure.ts";
@@ -9,7 +9,7 @@ import { type Lanes, makeLanes, NULL_RECORDER, type Piece, type Recorder } from 
 import { dram } from "./memory/dram.ts";
 import { type Access, checkCapacity } from "./memory/sram.ts";
 import { busy, IDLE, type StallCause, type StateTable, stalled } from "./states.ts";
-import { weightCodes } from "./units/bit-serial.ts";
+import { activationCodes, weightCodes } from "./units/bit-serial.ts";
 import { nextBurst, transferOf } from "./units/dma.ts";
 import { type Player, playersOf } from "./units/index.ts";
 import type { Lane } from "./units/unit.ts";
@@ -143,7 +143,7 @@ class Engine {
     this.#feeders = machine.units.filter((u) => u.kind === "feeder").map((u) => u.name);
     this.#rings = new Map(program.rings.map((ring) => [ring.id, makeRing(ring)]));
     const players = playersOf(machine, program);
-    this.#cyclesPerMac = cyclesPerMac(parts.array, weightCodes(program).bits) ?? internal("codes that no PE takes");
+    this.#cyclesPerMac = peCyclesPerMac(parts.array, program);
     this.#actors = this.#issue.roles.map((role) => {
       const name = role.unit ?? role.name;
       const player = players.get(name) ?? internal(`${machine.name} has no unit ${name}`);
@@ -412,6 +412,15 @@ class Engine {
       `${read} and ${write} bytes crossed the interface; ${asked.readBytes} and ${asked.writeBytes} were asked for`,
     );
   }
+}
+
+/** Cycles of a PE for one product of a program's operands: less than one where it carries out several. */
+function peCyclesPerMac(array: SystolicSpec, program: Program): number {
+  const [weight, activation] = [weightCodes(program), activationCodes(program)];
+  const cycles = cyclesPerMac(array, weight.bits);
+  const products = productsPerPe(array, weight.bits, activation.bits);
+  if (cycles === undefined || products === undefined) internal("codes that no PE takes");
+  return cycles / products;
 }
 
 function makeRing(ring: Ring): RingState {

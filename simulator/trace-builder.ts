@@ -5,6 +5,7 @@ import type { Program } from "../ir/program.ts";
 import type { OpInfo } from "./issue.ts";
 import type { Recorder } from "./lanes.ts";
 import { bytesOf } from "./memory/sram.ts";
+import { PE_STATES, type PeRuns } from "./pe/record.ts";
 import type { Figures } from "./simulate.ts";
 import { STATES } from "./states.ts";
 import {
@@ -47,6 +48,7 @@ interface OpenSegment {
   readonly folds: OpenFolds;
   readonly events: RingEvent[];
   counters: readonly CounterColumns[];
+  pes: PeRuns | undefined;
   header: SegmentHeader | undefined;
 }
 
@@ -56,6 +58,8 @@ export interface SegmentFacts {
   readonly ops: readonly OpInfo[];
   readonly program: Program;
   readonly figures: Figures;
+  /** Depth `pe`: what each PE did. */
+  readonly pes?: PeRuns | undefined;
 }
 
 /** Takes the states, folds and buffers of every segment, then the layers in their order. */
@@ -73,7 +77,7 @@ export class TraceBuilder {
     const open = lanes.map((): OpenLane => ({ cycles: [], op: [], state: [], culprit: [] }));
     const folds: OpenFolds = { cycles: [], time: [], rows: [], columns: [], end: 0 };
     const events: RingEvent[] = [];
-    this.#segments.push({ lanes: open, folds, events, counters: [], header: undefined });
+    this.#segments.push({ lanes: open, folds, events, counters: [], pes: undefined, header: undefined });
     return {
       id: this.#segments.length - 1,
       recorder: {
@@ -84,11 +88,12 @@ export class TraceBuilder {
     };
   }
 
-  endSegment(id: number, { cycles, ops, program, figures }: SegmentFacts): void {
+  endSegment(id: number, { cycles, ops, program, figures, pes }: SegmentFacts): void {
     const segment = this.#segments[id] ?? internal(`no segment ${id}`);
     const { bits, group } = weightCodes(program);
     segment.counters = this.#buffers.map(({ name }) => occupancy(name, program, segment.events));
     segment.events.length = 0;
+    segment.pes = pes;
     segment.header = {
       cycles,
       counts: segment.lanes.map((l) => l.cycles.length),
@@ -97,6 +102,7 @@ export class TraceBuilder {
       codes: { bits, group: Number.isFinite(group) ? group : null },
       folds: segment.folds.cycles.length,
       samples: segment.counters.map((c) => c.cycles.length),
+      ...(pes === undefined ? {} : { peCounts: pes.counts }),
     };
   }
 
@@ -106,7 +112,7 @@ export class TraceBuilder {
 
   /** The trace of a run on a machine. */
   done(run: TraceRun): Trace {
-    const columns = this.#segments.map(({ lanes, folds, counters }): SegmentColumns => {
+    const columns = this.#segments.map(({ lanes, folds, counters, pes }): SegmentColumns => {
       const flat = (column: keyof OpenLane): number[] => lanes.flatMap((l) => l[column]);
       return {
         cycles: Uint32Array.from(flat("cycles")),
@@ -120,6 +126,7 @@ export class TraceBuilder {
           columns: Uint16Array.from(folds.columns),
         },
         counters,
+        ...(pes === undefined ? {} : { pes: { cycles: pes.cycles, state: pes.state } }),
       };
     });
     const headers = this.#segments.map((s) => s.header ?? internal("a segment was not ended"));
@@ -137,6 +144,7 @@ export class TraceBuilder {
         name,
         capacityBytes: Number.isFinite(capacityBytes) ? capacityBytes : null,
       })),
+      ...(this.#segments.some((s) => s.pes !== undefined) ? { peStates: PE_STATES } : {}),
       run,
     };
     return { header, segments: columns };

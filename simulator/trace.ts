@@ -12,12 +12,14 @@
  * Behind all of these, for each segment whose header has them: its folds, in columns `cycles` (u32, from the end of the
  * fold before to the cycle after this one's last row entered), `time` (u32, rows that entered), `rows` and `columns`
  * (u16, PEs in use); then for each counter its samples, `cycles` (u32, since the sample before) and `value` (f64, from
- * there on). Readers that do not know them stop before.
+ * there on); then, of a run at depth `pe`, the states of its PEs, row after row: `cycles` (u32) and `state` (u8, index in
+ * `peStates`) of every run of one state. Readers that do not know them stop before.
  */
 
 import type { AcceleratorModel } from "../hw-models/schema.ts";
 import type { Diagnostics, Span } from "../ir/diagnostics.ts";
 import { internal } from "../ir/diagnostics.ts";
+import { statesAt } from "./pe/record.ts";
 import type { Figures, SimulateResult } from "./simulate.ts";
 import type { ProductShape } from "./workload/layers.ts";
 
@@ -43,6 +45,8 @@ export interface SegmentHeader {
   readonly folds?: number;
   /** Samples of each counter. */
   readonly samples?: readonly number[];
+  /** Depth `pe`: how many runs of one state each PE has, row after row. They fill the segment. */
+  readonly peCounts?: readonly number[];
 }
 
 /** A quantity over time: bytes that are allocated in a buffer. */
@@ -78,6 +82,8 @@ export interface TraceHeader {
   readonly segments: readonly SegmentHeader[];
   readonly layers: readonly TraceLayer[];
   readonly counters?: readonly TraceCounter[];
+  /** Depth `pe`: states of a PE; a state's code is its place here. */
+  readonly peStates?: readonly string[];
   readonly run?: TraceRun;
 }
 
@@ -101,6 +107,7 @@ export interface SegmentColumns {
   readonly culprit: Uint8Array;
   readonly folds?: FoldColumns;
   readonly counters?: readonly CounterColumns[];
+  readonly pes?: { readonly cycles: Uint32Array; readonly state: Uint8Array };
 }
 
 export interface Trace {
@@ -145,15 +152,23 @@ export function* layerSlices(trace: Trace, layer: number, lane: number): Generat
   }
 }
 
+/** The states of all PEs in one cycle of a segment that was stepped, row after row: codes of `peStates`. */
+export function peStatesAt(trace: Trace, segment: number, cycle: number): Uint8Array | undefined {
+  const counts = trace.header.segments[segment]?.peCounts;
+  const pes = trace.segments[segment]?.pes;
+  return counts === undefined || pes === undefined ? undefined : statesAt({ counts, ...pes }, cycle);
+}
+
 const padded = (bytes: number): number => Math.ceil(bytes / 8) * 8;
 const COLUMNS = ["cycles", "op", "state", "culprit"] as const;
 
 /** All columns of a file in their order; missing ones have no length. */
 function columnsOf(trace: Trace): readonly ArrayBufferView[] {
   const main = trace.segments.flatMap((s) => COLUMNS.map((name) => s[name]));
-  const more = trace.segments.flatMap(({ folds, counters = [] }) => [
+  const more = trace.segments.flatMap(({ folds, counters = [], pes }) => [
     ...(folds === undefined ? [] : [folds.cycles, folds.time, folds.rows, folds.columns]),
     ...counters.flatMap((c) => [c.cycles, c.value]),
+    ...(pes === undefined ? [] : [pes.cycles, pes.state]),
   ]);
   return [...main, ...more];
 }
@@ -218,13 +233,15 @@ export function decodeTrace(bytes: Uint8Array, file: number, sink: Diagnostics):
       return { cycles: u32(slices), op: u16(slices), state: u8(slices), culprit: u8(slices) };
     });
     const segments = main.map((columns, i): SegmentColumns => {
-      const { folds, samples } = header.segments[i]!;
+      const { folds, samples, peCounts } = header.segments[i]!;
+      const runs = peCounts?.reduce((sum, c) => sum + c, 0);
       return {
         ...columns,
         ...(folds === undefined
           ? {}
           : { folds: { cycles: u32(folds), time: u32(folds), rows: u16(folds), columns: u16(folds) } }),
         ...(samples === undefined ? {} : { counters: samples.map((n) => ({ cycles: u32(n), value: f64(n) })) }),
+        ...(runs === undefined ? {} : { pes: { cycles: u32(runs), state: u8(runs) } }),
       };
     });
     return { header, segments };

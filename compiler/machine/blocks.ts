@@ -1,5 +1,5 @@
 /** Chooses the blocks of a product that lie in a machine's buffers, by the cycles that they are expected to take. */
-import { cyclesPerMac, type Parts, skewCycles } from "../../hw-models/derive.ts";
+import { cyclesPerMac, foldShape, type Parts, skewCycles } from "../../hw-models/derive.ts";
 import type { Dataflow, OperandRole, SramSpec } from "../../hw-models/schema.ts";
 import type { Diagnostics } from "../../ir/diagnostics.ts";
 import { type ExprId, type Exprs, operands } from "../../ir/expr.ts";
@@ -187,16 +187,17 @@ function expectedCycles(exprs: Exprs, p: Product, parts: Parts, mapping: Mapping
   }
   const { array, feeders } = parts;
   const { overlap } = array;
+  const shape = foldShape(array);
   const spatial = (axis: ProductAxis, size: number): number => {
     const whole = Math.floor(full[axis] / blocks.sizes[axis]);
     return whole * Math.ceil(blocks.sizes[axis] / size) + Math.ceil((full[axis] % blocks.sizes[axis]) / size);
   };
   const timeTrips = Math.ceil(full[mapping.time] / blocks.sizes[mapping.time]);
-  const folds = batches * timeTrips * spatial(mapping.row, array.rows) * spatial(mapping.column, array.columns);
+  const folds = batches * timeTrips * spatial(mapping.row, shape.rows) * spatial(mapping.column, shape.columns);
   const skew = overlap.fillOverlapsDrain ? 0 : skewCycles(array, codeBits(p));
   const width = {
-    weight: mapping.time === "n" ? array.rows : array.columns,
-    activation: mapping.time === "m" ? array.rows : array.columns,
+    weight: mapping.time === "n" ? shape.rows : shape.columns,
+    activation: mapping.time === "m" ? shape.rows : shape.columns,
   };
   const decode = [p.weight, p.activation].map((side) => {
     if (side.decode === undefined) return 0;
@@ -246,8 +247,9 @@ export function chooseBlocks(
   const decoded = [p.weight, p.activation].filter((side) => pathOf(side, mapping) === "decoded");
   const fifo = Math.min(...decoded.map((side) => parts.feeders[side.role].fifoRows), Number.POSITIVE_INFINITY);
   const step: Record<ProductAxis, number> = { m: TIME_STEP, n: TIME_STEP, k: TIME_STEP };
-  step[mapping.row] = parts.array.rows;
-  step[mapping.column] = parts.array.columns;
+  const shape = foldShape(parts.array);
+  step[mapping.row] = shape.rows;
+  step[mapping.column] = shape.columns;
   if (Number.isFinite(fifo)) step[mapping.time] = fifo;
   const multiple = Math.max(1, ...[p.weight, p.activation].map((side) => formatBlock(exprs, side, p)));
   let best: Blocks | undefined;

@@ -1,5 +1,5 @@
 /** tile-machine: cuts a product into blocks and folds and gives them to a machine's units as roles with rings between. */
-import { type Parts, partsOf } from "../../hw-models/derive.ts";
+import { foldShape, type Parts, partsOf } from "../../hw-models/derive.ts";
 import type { AcceleratorModel, Dataflow } from "../../hw-models/schema.ts";
 import type { Diagnostics } from "../../ir/diagnostics.ts";
 import type {
@@ -67,7 +67,7 @@ class MachineBuilder {
     this.#parts = parts;
     this.#mapping = mapping;
     this.#blocks = blocks;
-    this.#c = new Coordinates(program, product, blocks, mapping, parts.array);
+    this.#c = new Coordinates(program, product, blocks, mapping, foldShape(parts.array));
   }
 
   done(): Program {

@@ -10,7 +10,7 @@ import type { Lane } from "./unit.ts";
 const CONTRACT = busy("contract");
 const RESCALE = stalled("rescale");
 
-/** How the second operand of a product is stored, as far as PEs see it. */
+/** How an operand of a product is stored, as far as PEs see it. */
 export interface WeightCodes {
   /** Bits of a code. */
   readonly bits: number;
@@ -26,13 +26,19 @@ export function codesOf(format: Format): WeightCodes {
 }
 
 /** The codes of the second operand of a machine program's product. */
-export function weightCodes(program: Program): WeightCodes {
+export const weightCodes = (program: Program): WeightCodes => operandCodes(program, "b");
+
+/** The codes of the first operand of a machine program's product. */
+export const activationCodes = (program: Program): WeightCodes => operandCodes(program, "a");
+
+function operandCodes(program: Program, side: "a" | "b"): WeightCodes {
   const ops = program.body.flatMap((step) => (step.kind === "roles" ? step.roles.flatMap((r) => opsIn(r.body)) : []));
   const contract = ops.find((op) => op.kind === "contract") ?? internal(`${program.name} contracts nothing`);
-  const decode = ops.find((op) => op.kind === "decode" && op.to.tensor === contract.b.tensor);
+  const { tensor } = contract[side];
+  const decode = ops.find((op) => op.kind === "decode" && op.to.tensor === tensor);
   if (decode?.kind === "decode")
     return codesOf(program.formats.find((f) => f.name === decode.format) ?? internal(`no format ${decode.format}`));
-  const type = program.tensors.find((t) => t.id === contract.b.tensor)?.type ?? internal(`no ${contract.b.tensor}`);
+  const type = program.tensors.find((t) => t.id === tensor)?.type ?? internal(`no ${tensor}`);
   return { bits: bitsOf(type), group: Number.POSITIVE_INFINITY };
 }
 
