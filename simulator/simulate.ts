@@ -1,6 +1,6 @@
 /** Simulates a network on a machine: every product of a pass, one after the other, and their sum. */
 
-import { cyclesPerMac, partsOf, peakMacsPerCycle, secondsOf } from "../hw-models/derive.ts";
+import { partsOf, peakMacsPerCycle, secondsOf } from "../hw-models/derive.ts";
 import { type Area, areaOf, type EnergyAction, energyTable } from "../hw-models/energy-table.ts";
 import type { AcceleratorModel, Dataflow, SystolicSpec } from "../hw-models/schema.ts";
 import { type Diagnostics, NO_SPAN } from "../ir/diagnostics.ts";
@@ -18,6 +18,7 @@ import {
 } from "./energy.ts";
 import { lanesOf, type Run, runProgram } from "./engine.ts";
 import { addStalls, type Stall } from "./exposure.ts";
+import { fitMachine } from "./fit.ts";
 import { addTables, NO_CYCLES, type StateTable } from "./states.ts";
 import type { Trace } from "./trace.ts";
 import { TraceBuilder } from "./trace-builder.ts";
@@ -62,11 +63,14 @@ export interface SimulateRequest {
   readonly batch: number;
   /** Tokens of each sequence: all of them in prefill, those before the new one in decode. */
   readonly context: number;
-  /** How weights are stored: a format, or bits (16: f16; fewer: integers in groups of 128 with an f16 scale). */
-  readonly weights: Storage;
-  /** How keys and values are stored, in the same words; 16 bits where nothing is said. */
+  /**
+   * How weights are stored: a format, or bits (16: f16; fewer: integers in groups of 128 with an f16 scale). Where
+   * nothing is said, as the machine is built for, or 16 bits.
+   */
+  readonly weights?: Storage;
+  /** How keys and values are stored, in the same words. */
   readonly keyValues?: Storage;
-  /** How activations are stored before each product; results leave as f16. 16 bits where nothing is said. */
+  /** How activations are stored before each product, in the same words; results leave as f16. */
   readonly activations?: Storage;
   /** Other formats for some layers: the first line that names a layer decides. */
   readonly allocation?: readonly AllocationRule[];
@@ -213,11 +217,11 @@ export function simulate(request: SimulateRequest, tile: Tiler, sink: Diagnostic
 const keyOf = (format: Format): string => `${format.name} ${format.recordBits}`;
 
 function baseFormats(request: SimulateRequest, machine: AcceleratorModel) {
-  const keyValues = request.keyValues ?? partsOf(machine).array.bitSerial?.keyValueBits ?? 16;
+  const { bitSerial, operandBits } = partsOf(machine).array;
   return {
-    weight: formatOf(request.weights),
-    activation: formatOf(request.activations ?? 16),
-    keyValue: formatOf(keyValues),
+    weight: formatOf(request.weights ?? operandBits?.weight ?? 16),
+    activation: formatOf(request.activations ?? operandBits?.activation ?? 16),
+    keyValue: formatOf(request.keyValues ?? bitSerial?.keyValueBits ?? operandBits?.keyValue ?? 16),
   };
 }
 
@@ -307,30 +311,17 @@ function measure(
   builder: TraceBuilder | undefined,
   sink: Diagnostics,
 ): Measured | undefined {
-  if (!takesCodes(layer, weight, machine, sink)) return undefined;
+  const fitted = fitMachine(layer.name, machine, codesOf(weight).bits, codesOf(activation).bits, sink);
+  if (fitted === undefined) return undefined;
   const program = matmulProgram({ name: layer.name, ...layer.shape, activation, weight, output: "f16" });
-  const tiled = tile(program, machine, partsOf(machine).array.dataflow, sink);
+  const tiled = tile(program, fitted, partsOf(fitted).array.dataflow, sink);
   if (tiled === undefined) return undefined;
-  const segment = builder?.segment(machine, lanesOf(machine));
-  const run = runProgram(tiled, machine, segment?.recorder);
+  const segment = builder?.segment(fitted, lanesOf(fitted));
+  const run = runProgram(tiled, fitted, segment?.recorder);
   const figures = figuresOf(run, machine);
   const { cycles, ops } = run;
   if (segment !== undefined) builder?.endSegment(segment.id, { cycles, ops, program: tiled, figures });
   return { figures, segment: segment?.id ?? -1 };
-}
-
-/** Bit-serial PEs know the terms of some widths only; reports `simulate/format`. */
-function takesCodes(layer: Layer, weight: Format, machine: AcceleratorModel, sink: Diagnostics): boolean {
-  const { array } = partsOf(machine);
-  const { bits } = codesOf(weight);
-  if (cyclesPerMac(array, bits) !== undefined) return true;
-  sink.error(
-    "simulate/format",
-    NO_SPAN,
-    `${array.name} of ${machine.name} takes no codes of ${bits} bits, as ${layer.name} has`,
-    [{ message: `its PEs take codes of ${array.bitSerial?.terms.map((t) => t.bits).join(", ")} bits` }],
-  );
-  return false;
 }
 
 /** The figures of one machine program's run. */

@@ -85,10 +85,17 @@ export const COMMANDS: readonly CommandSpec[] = [
     name: "simulate",
     about: "simulate a language model's forward pass on accelerators",
     arguments: [
-      ["<config>", "a Hugging Face config.json; with --depth peer also a topology.csv or a network of the preset"],
+      [
+        "<config>",
+        "a Hugging Face config.json, or one product as M=16,N=16,K=256; with --depth peer also a topology.csv or a network of the preset",
+      ],
     ],
     options: [
-      ["--depth <depth>", "cycle: our model; peer: a published simulator by its own formulas", "cycle"],
+      [
+        "--depth <depth>",
+        "cycle: our model; pe: every PE of the array in every cycle, with values, for small products; peer: a published simulator by its own formulas",
+        "cycle",
+      ],
       ["--preset <name>", "with --depth peer: bitmod-v1, bitmod-v2, ant, bitfusion or scalesim"],
       [
         "--hw <names>",
@@ -113,6 +120,7 @@ export const COMMANDS: readonly CommandSpec[] = [
       "simulate examples/llama-2-7b.config.json --phase prefill,decode --weight-bits 16,4",
       "simulate examples/llama-2-7b.config.json --depth peer --preset bitmod-v2 --hw fp16-baseline,olive,bitmod-lossy --phase decode",
       "simulate examples/llama-2-7b.config.json --hw fp16-baseline,olive-fp16,bitmod --phase decode --weight-bits 4 --report out/report.html",
+      "simulate M=48,N=80,K=256 --depth pe --hw bitmod --weight-bits 4 --trace out/pe.trace",
       "simulate examples/llama-2-7b.config.json --phase decode --weight-bits 4 --chrome out/decode.trace.json --window 0:1000000",
     ],
     load: () => import("./simulate.ts"),

@@ -12,13 +12,14 @@ import { nearest } from "../report.ts";
 import { type OutputFile, readText, writeFiles } from "./files.ts";
 import { sayDiagnostics } from "./report.ts";
 import { refuse } from "./request.ts";
+import { isShapeError, parseShape } from "./shape.ts";
 import type { PeerPlan } from "./simulate-peer.ts";
 import { printRun, printRuns } from "./simulate-report.ts";
 import { formatCount, formatSeconds } from "./table.ts";
 import { EXIT, type Exit, type Terminal, usageError } from "./terminal.ts";
 import { parseWindow, WINDOW_USAGE } from "./view.ts";
 
-const DEPTHS = ["cycle", "peer"] as const;
+const DEPTHS = ["cycle", "pe", "peer"] as const;
 
 export interface SimulateOptions {
   readonly depth?: string;
@@ -182,6 +183,53 @@ function runAll(
   return simulations;
 }
 
+/** `M=16,N=16,K=256` as a network of one product; undefined where it is none. */
+function productOf(text: string): Network | undefined {
+  const shape = text.includes("=") ? parseShape(text) : { error: "no sizes" };
+  if (isShapeError(shape)) return undefined;
+  const { M: m, N: n, K: k, ...others } = shape;
+  if (m === undefined || n === undefined || k === undefined || Object.keys(others).length > 0) return undefined;
+  return {
+    name: text,
+    family: "product",
+    pass: "fixed",
+    stages: [{ kind: "product", name: "product", role: "feed-forward", batch: 1, m, n, k, bias: false }],
+    otherParameters: { embeddings: 0, vectors: 0 },
+  };
+}
+
+interface SteppedRun {
+  readonly workload: Network;
+  readonly machines: readonly AcceleratorModel[];
+  readonly plan: Plan;
+  readonly options: SimulateOptions;
+  readonly sources: readonly Source[];
+  readonly diagnostics: Diagnostics;
+}
+
+/** The same request at depth `pe`. */
+async function steppedRun(terminal: Terminal, run: SteppedRun): Promise<Exit> {
+  const { workload, machines, plan, options, sources, diagnostics } = run;
+  const [phase, second] = plan.phases;
+  if (phase === undefined || second !== undefined || (options.weightBits !== undefined && plan.weightBits.length > 1))
+    return usageError(terminal, "depth pe steps one --phase and one --weight-bits");
+  for (const name of ["kvBits", "chrome", "window"] as const)
+    if (options[name] !== undefined)
+      return usageError(
+        terminal,
+        `--${name === "kvBits" ? "kv-bits" : name} has no meaning with --depth pe`,
+        "it steps the array by itself, with --weight-bits; --trace writes a trace",
+      );
+  if (options.trace !== undefined && machines.length > 1)
+    return usageError(terminal, "a trace is of one run: give one --hw");
+  const { runPe } = await import("./simulate-pe.ts");
+  const { batch, context, dataflow } = plan;
+  const weightBits = options.weightBits === undefined ? undefined : plan.weightBits[0];
+  const { trace, json } = options;
+  const sized = { workload, machines, phase, batch, context, weightBits, dataflow, trace, json: json === true };
+  return runPe(terminal, sized, sources, diagnostics);
+}
+
 export async function run(terminal: Terminal, [path = ""]: readonly string[], options: SimulateOptions): Promise<Exit> {
   const depth = options.depth ?? "cycle";
   if (!(DEPTHS as readonly string[]).includes(depth))
@@ -194,15 +242,17 @@ export async function run(terminal: Terminal, [path = ""]: readonly string[], op
   }
   const plan = readPlan(terminal, options);
   if (typeof plan === "number") return plan;
-  const text = readText(terminal, path);
+  const inline = productOf(path);
+  const text = inline === undefined ? readText(terminal, path) : path;
   if (text === undefined) return EXIT.unreadable;
   const sources: Source[] = [{ name: path, text }];
   const diagnostics = new Diagnostics();
   const machines = readMachines(terminal, list(options.hw ?? "systolic-128"), sources, diagnostics);
   if (typeof machines === "number") return machines;
-  const workload = readHuggingFace(text, 0, path, diagnostics);
+  const workload = inline ?? readHuggingFace(text, 0, path, diagnostics);
   if (diagnostics.failed || workload === undefined)
     return refuse(terminal, "simulate", diagnostics, sources, options.json);
+  if (depth === "pe") return steppedRun(terminal, { workload, machines, plan, options, sources, diagnostics });
   const requests = machines.flatMap((hardware) =>
     plan.phases.flatMap((phase) => plan.weightBits.map((weightBits) => ({ hardware, phase, weightBits }))),
   );

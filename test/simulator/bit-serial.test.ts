@@ -60,7 +60,7 @@ describe("BitMoD's PEs", () => {
       simulate({ ...PASS, workload: LLAMA, hardware, phase: "decode", weights: 16 }, tileMachine, sink),
     ).toBeUndefined();
     expect(sink.list.map((d) => [d.code, d.notes[0]?.message])).toEqual([
-      ["simulate/format", "its PEs take codes of 3, 4, 5, 6, 8 bits"],
+      ["simulate/format", "its PEs take weights of 3, 4, 5, 6, 8 bits"],
     ]);
   });
 });
