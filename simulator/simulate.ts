@@ -78,6 +78,8 @@ export interface SimulateRequest {
   readonly activeExperts?: number;
   /** Replaces the machine's own dataflow. */
   readonly dataflow?: Dataflow;
+  /** Give up with `simulate/limit` once the pass has taken more cycles. */
+  readonly maxCycles?: number;
   /** Collect a trace. */
   readonly trace?: boolean;
   /** Simulate products of one shape once (default). Turning it off changes the time it takes, and nothing else. */
@@ -189,6 +191,10 @@ export function simulate(request: SimulateRequest, tile: Tiler, sink: Diagnostic
     const stored = { operandFormat: formats.operand.name, activationFormat: formats.activation.name };
     layers.push({ name, kind, shape, ...stored, startCycle, ...measured.figures });
     startCycle += measured.figures.cycles;
+    if (startCycle > (request.maxCycles ?? Number.POSITIVE_INFINITY)) {
+      reportLimit(layers, asked.length, startCycle, request, sink);
+      return undefined;
+    }
   }
   const { phase, batch } = request;
   const about = {
@@ -211,6 +217,34 @@ export function simulate(request: SimulateRequest, tile: Tiler, sink: Diagnostic
   const result: SimulateResult = { ...about, totals: sumFigures(layers, machine), layers };
   const trace = builder?.done({ machine, result: about });
   return { report: { schema: SIMULATE_SCHEMA, results: [result] }, trace };
+}
+
+/** Says how far a pass came before its limit, and what its last layer's units did most. */
+function reportLimit(
+  layers: readonly LayerResult[],
+  asked: number,
+  cycles: number,
+  { hardware, phase, maxCycles }: SimulateRequest,
+  sink: Diagnostics,
+): void {
+  const last = layers.at(-1);
+  const most = (table: StateTable): string => {
+    const states = [
+      ...Object.entries(table.busy).map(([name, n]) => [`busy:${name}`, n] as const),
+      ...Object.entries(table.stall).map(([name, n]) => [`stall:${name}`, n] as const),
+      ["idle", table.idle] as const,
+    ];
+    const [name, count] = states.reduce((a, b) => (b[1] > a[1] ? b : a));
+    return `${name} ${count}`;
+  };
+  sink.error(
+    "simulate/limit",
+    NO_SPAN,
+    `${phase} on ${hardware.name} was given up in ${last?.name}, layer ${layers.length} of ${asked}: ${cycles} cycles are more than ${maxCycles}`,
+    Object.entries(last?.units ?? {}).map(([unit, table]) => ({
+      message: `${unit} in that layer of ${last?.cycles} cycles, mostly ${most(table)}`,
+    })),
+  );
 }
 
 /** What layers share where they share a program: formats of one name are one format. */

@@ -106,10 +106,11 @@ export const COMMANDS: readonly CommandSpec[] = [
       ["--context <tokens>", "tokens of each sequence", "2048"],
       [
         "--weight-bits <numbers>",
-        "bits of a weight: 16, or 2 to 8 in groups of 128; comma-separated (default: 16; of a preset: as published)",
+        "bits of a weight: 16, or 2 to 8 in groups of 128; comma-separated (default: as the machine is built for, or 16; of a preset: as published)",
       ],
       ["--kv-bits <number>", "bits of keys and values: 16, or 2 to 8 in groups of 128 (default: the machine's, or 16)"],
       ["--dataflow <name>", "ws, os or is instead of the machine's own"],
+      ["--max-cycles <number>", "give up after this many cycles, with exit code 4"],
       ["--trace <file>", "write the trace (one run)"],
       ["--chrome <file>", "write a Chrome trace, for Perfetto (one run)"],
       ["--report <file>", "write one page of all runs: charts, comparison, timelines; opens without a network"],

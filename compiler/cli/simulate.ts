@@ -30,6 +30,7 @@ export interface SimulateOptions {
   readonly context?: string;
   readonly weightBits?: string;
   readonly kvBits?: string;
+  readonly maxCycles?: string;
   readonly dataflow?: string;
   readonly trace?: string;
   readonly chrome?: string;
@@ -42,7 +43,8 @@ export interface SimulateOptions {
 interface RunRequest {
   readonly hardware: AcceleratorModel;
   readonly phase: Phase;
-  readonly weightBits: number;
+  /** Absent: as the machine is built for. */
+  readonly weightBits: number | undefined;
 }
 
 interface Plan {
@@ -50,10 +52,14 @@ interface Plan {
   readonly context: number;
   readonly dataflow: Dataflow | undefined;
   readonly phases: readonly Phase[];
-  readonly weightBits: readonly number[];
+  readonly weightBits: readonly (number | undefined)[];
   readonly keyValueBits: number | undefined;
+  readonly maxCycles: number | undefined;
   readonly window: ChromeOptions;
 }
+
+/** `kvBits` as it is written on the command line. */
+const flagOf = (name: string): string => name.replace(/[A-Z]/g, (c) => `-${c.toLowerCase()}`);
 
 const list = (text: string): readonly string[] => text.split(",").map((part) => part.trim());
 
@@ -81,11 +87,11 @@ function readSizes(terminal: Terminal, options: SimulateOptions): Sizes | Exit {
 function readPeerPlan(terminal: Terminal, options: SimulateOptions): PeerPlan | Exit {
   const sizes = readSizes(terminal, options);
   if (typeof sizes === "number") return sizes;
-  for (const name of ["dataflow", "kvBits", "trace", "chrome", "report", "window"] as const)
+  for (const name of ["dataflow", "kvBits", "maxCycles", "trace", "chrome", "report", "window"] as const)
     if (options[name] !== undefined)
       return usageError(
         terminal,
-        `--${name === "kvBits" ? "kv-bits" : name} has no meaning with --depth peer`,
+        `--${flagOf(name)} has no meaning with --depth peer`,
         "a published simulator has its own",
       );
   const weightBits = options.weightBits === undefined ? undefined : list(options.weightBits).map(Number);
@@ -105,8 +111,8 @@ function readPlan(terminal: Terminal, options: SimulateOptions): Plan | Exit {
   const sizes = readSizes(terminal, options);
   if (typeof sizes === "number") return sizes;
   if (options.preset !== undefined) return usageError(terminal, "--preset goes with --depth peer");
-  const weightBits = list(options.weightBits ?? "16").map(Number);
-  if (weightBits.some((bits) => !isStored(bits)))
+  const weightBits = options.weightBits === undefined ? [undefined] : list(options.weightBits).map(Number);
+  if (weightBits.some((bits) => bits !== undefined && !isStored(bits)))
     return usageError(terminal, "--weight-bits takes 16 or 2 to 8, comma-separated");
   const keyValueBits = options.kvBits === undefined ? undefined : Number(options.kvBits);
   if (keyValueBits !== undefined && !isStored(keyValueBits))
@@ -114,9 +120,12 @@ function readPlan(terminal: Terminal, options: SimulateOptions): Plan | Exit {
   const { dataflow } = options;
   if (dataflow !== undefined && !(DATAFLOWS as readonly string[]).includes(dataflow))
     return usageError(terminal, `there is no dataflow \`${dataflow}\``, `there is ${DATAFLOWS.join(", ")}`);
+  const maxCycles = options.maxCycles === undefined ? undefined : Number(options.maxCycles);
+  if (maxCycles !== undefined && !(Number.isSafeInteger(maxCycles) && maxCycles >= 1))
+    return usageError(terminal, "--max-cycles takes a number from 1 up");
   const window = parseWindow(options.window);
   if (window === undefined) return usageError(terminal, WINDOW_USAGE, "for example --window 0:1000000");
-  return { ...sizes, window, keyValueBits, dataflow: dataflow as Dataflow | undefined, weightBits };
+  return { ...sizes, window, keyValueBits, maxCycles, dataflow: dataflow as Dataflow | undefined, weightBits };
 }
 
 /** Machines by name or file; mistakes in files go to `diagnostics`, whose spans index `sources`. */
@@ -164,13 +173,18 @@ function runAll(
   withTrace: boolean,
   diagnostics: Diagnostics,
 ): readonly Simulation[] {
-  const { batch, context, dataflow } = plan;
+  const { batch, context, dataflow, maxCycles } = plan;
   const simulations: Simulation[] = [];
   for (const { hardware, phase, weightBits } of requests) {
-    terminal.progress(`simulating ${phase} on ${hardware.name} with ${weightBits}-bit weights`);
+    terminal.progress(
+      `simulating ${phase} on ${hardware.name}${weightBits === undefined ? "" : ` with ${weightBits}-bit weights`}`,
+    );
     const start = performance.now();
     const keyValues = plan.keyValueBits === undefined ? {} : { keyValues: plan.keyValueBits };
-    const base = { workload, hardware, phase, batch, context, weights: weightBits, trace: withTrace, ...keyValues };
+    const weights = weightBits === undefined ? {} : { weights: weightBits };
+    const limit = maxCycles === undefined ? {} : { maxCycles };
+    const sizes = { workload, hardware, phase, batch, context, trace: withTrace };
+    const base = { ...sizes, ...weights, ...keyValues, ...limit };
     const simulation = simulate(dataflow === undefined ? base : { ...base, dataflow }, tileMachine, diagnostics);
     if (simulation === undefined) break;
     simulations.push(simulation);
@@ -198,6 +212,9 @@ function productOf(text: string): Network | undefined {
   };
 }
 
+/** Codes of runs that were given up. */
+const ABORTED: ReadonlySet<string> = new Set(["simulate/limit"]);
+
 interface SteppedRun {
   readonly workload: Network;
   readonly machines: readonly AcceleratorModel[];
@@ -213,11 +230,11 @@ async function steppedRun(terminal: Terminal, run: SteppedRun): Promise<Exit> {
   const [phase, second] = plan.phases;
   if (phase === undefined || second !== undefined || (options.weightBits !== undefined && plan.weightBits.length > 1))
     return usageError(terminal, "depth pe steps one --phase and one --weight-bits");
-  for (const name of ["kvBits", "chrome", "window"] as const)
+  for (const name of ["kvBits", "maxCycles", "chrome", "window"] as const)
     if (options[name] !== undefined)
       return usageError(
         terminal,
-        `--${name === "kvBits" ? "kv-bits" : name} has no meaning with --depth pe`,
+        `--${flagOf(name)} has no meaning with --depth pe`,
         "it steps the array by itself, with --weight-bits; --trace writes a trace",
       );
   if (options.trace !== undefined && machines.length > 1)
@@ -261,7 +278,10 @@ export async function run(terminal: Terminal, [path = ""]: readonly string[], op
     return usageError(terminal, "a trace is of one run: give one --hw, --phase and --weight-bits");
   const withTrace = ofOneRun || options.report !== undefined;
   const simulations = runAll(terminal, workload, plan, requests, withTrace, diagnostics);
-  if (diagnostics.failed) return refuse(terminal, "simulate", diagnostics, sources, options.json);
+  if (diagnostics.failed) {
+    refuse(terminal, "simulate", diagnostics, sources, options.json);
+    return diagnostics.list.some((d) => ABORTED.has(d.code)) ? EXIT.aborted : EXIT.failed;
+  }
   sayDiagnostics(terminal, diagnostics.list, sources);
   const files = [...simulations.flatMap((s) => traceFiles(options, s.trace, plan.window))];
   if (options.report !== undefined) {

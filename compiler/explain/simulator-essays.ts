@@ -165,8 +165,8 @@ export const SIMULATOR_ESSAYS = {
     fixed: asItIs,
   },
   "simulate/format": {
-    title: "the PEs do not take weights of so many bits",
-    why: "Bit-serial PEs multiply by terms, and each width of weights has so many. Widths without terms, such as f16, they cannot multiply by: store the weights, or keys and values, in fewer bits.",
+    title: "the PEs do not take operands of so many bits",
+    why: "Bit-serial PEs multiply by terms, and each width of weights has so many. Widths without terms, such as f16, they cannot multiply by: store the weights, or keys and values, in fewer bits. PEs that join for wide operands join up to a width; give activations fewer bits too. A dataflow that an array cannot run has this code as well.",
     failing: {
       kind: "command",
       files: { "config.json": json(TINY) },
@@ -176,6 +176,20 @@ export const SIMULATOR_ESSAYS = {
       kind: "command",
       files: { "config.json": json(TINY) },
       command: "simulate config.json --hw bitmod --weight-bits 4 --context 16",
+    },
+  },
+  "simulate/limit": {
+    title: "a simulation was given up at its limit",
+    why: "`--max-cycles` ends a pass that takes longer, with exit code 4, for scripts that try many machines. It is looked at after every layer. The report says which layer it was and what each unit did most in it.",
+    failing: {
+      kind: "command",
+      files: { "config.json": json(TINY) },
+      command: "simulate config.json --hw systolic-32-os --context 16 --max-cycles 1000",
+    },
+    fixed: {
+      kind: "command",
+      files: { "config.json": json(TINY) },
+      command: "simulate config.json --hw systolic-32-os --context 16 --max-cycles 1000000000",
     },
   },
   "simulate/request": {

@@ -36,6 +36,32 @@ describe("simulate", () => {
     expect(result.layers.length).toBeGreaterThan(32 * 7);
   }, 120_000);
 
+  it("gives up at --max-cycles with exit code 4, saying where and what units did", () => {
+    const all = bitloom.run(["simulate", "tiny.json", "--context", "64", "--json"]);
+    const { cycles } = JSON.parse(all.stdout).results[0].totals;
+    const limited = (most: number) =>
+      bitloom.run([
+        "simulate",
+        "tiny.json",
+        "--context",
+        "64",
+        "--json",
+        "--max-cycles",
+        `${most}`,
+        "--trace",
+        "t.trace",
+      ]);
+    expect(limited(cycles).exit).toBe(0);
+    const { exit, stdout } = limited(cycles - 1);
+    const [diagnostic] = JSON.parse(stdout).diagnostics;
+    expect([exit, diagnostic.code]).toEqual([4, "simulate/limit"]);
+    expect(diagnostic.message).toMatch(/given up in lm_head, layer 10 of 10: \d+ cycles are more than \d+/);
+    expect(diagnostic.notes.map((n: { message: string }) => n.message).join("\n")).toMatch(
+      /pe in that layer .* mostly/,
+    );
+    expect(bitloom.run(["simulate", "tiny.json", "--max-cycles", "none"]).exit).toBe(2);
+  });
+
   it("shows one line a run, in the order asked for", () => {
     const { exit, stdout, stderr } = bitloom.run([
       ...["simulate", "tiny.json", "--hw", "systolic-128,systolic-32-os"],
