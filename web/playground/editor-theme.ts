@@ -97,6 +97,34 @@ const THEME = EditorView.theme({
   ".w-tensor": { color: "var(--ink)" },
   ".w-size": { color: "var(--code-number)" },
   ".w-axis": { color: "var(--code-axis)" },
+  // Differences between passes.
+  ".cm-changedLine, .cm-insertedLine, &.cm-merge-b .cm-changedLine": { backgroundColor: "var(--added)" },
+  ".cm-deletedChunk": { backgroundColor: "var(--removed)", padding: "0" },
+  ".cm-deletedLine del, .cm-deletedLine": { textDecoration: "none" },
+  ".cm-changeGutter": { width: "3px", paddingLeft: "0" },
+  ".cm-changedLineGutter": { backgroundColor: "var(--good)" },
+  ".cm-deletedLineGutter": { backgroundColor: "var(--bad)" },
+  ".cm-collapsedLines": {
+    background: "var(--panel)",
+    color: "var(--faint)",
+    fontFamily: "var(--sans)",
+    fontSize: "11px",
+    padding: "1px 8px",
+  },
+  // What stands under the pointer.
+  ".hover-card": { padding: "8px 11px", lineHeight: "1.45", fontSize: "12.5px" },
+  ".hover-title": { display: "block", fontFamily: "var(--mono)", fontSize: "12px", fontWeight: "600" },
+  ".hover-fact": { color: "var(--soft)", marginTop: "2px", overflowWrap: "anywhere" },
+  ".hover-comment": { marginTop: "5px", color: "var(--faint)" },
+  ".hover-jump": {
+    marginTop: "6px",
+    padding: "0",
+    border: "0",
+    background: "none",
+    color: "var(--accent)",
+    font: "inherit",
+    cursor: "pointer",
+  },
   ".cm-link-target": { textDecoration: "underline", cursor: "pointer" },
 });
 

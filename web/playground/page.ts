@@ -25,6 +25,8 @@ export interface Page {
   look(focus: Focus): void;
   /** Shows a stretch of the source or of a library file in the editor. */
   goTo(span: Span): void;
+  /** Text of a file that spans point into: the source, or one of the library's. */
+  textOf(file: number): string | undefined;
   /** Says something in the status line. */
   say(text: string, kind?: "plain" | "bad"): void;
 }

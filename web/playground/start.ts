@@ -1,20 +1,31 @@
-/** The page of the playground: title line, editor, tabs; keeps the state in the address and the worker busy. */
-import { format } from "../../compiler/syntax/fmt.ts";
-import { Diagnostics, type Span } from "../../ir/diagnostics.ts";
-import { button, el, fill, icon } from "../dom.ts";
+/** The page of the playground, put together: one state, kept in the address; everything else is made from it. */
+import { STD_FILES } from "../../compiler/std-text.ts";
+import { button, el, fill } from "../dom.ts";
 import type { Theme } from "../palette.ts";
+import { makeBitsPanel } from "./bits-panel.ts";
 import { openClient } from "./client.ts";
 import { makeCodePanel } from "./code-panel.ts";
 import { EXAMPLES } from "./examples.ts";
-import { currentOp, currentSizes, type Page, type Panel } from "./page.ts";
+import { makeGallery } from "./gallery.ts";
+import { makeHeader } from "./header.ts";
+import type { Focus, Page, Panel } from "./page.ts";
+import { makePassesPanel } from "./passes-panel.ts";
 import type { FromWorker } from "./protocol.ts";
-import { makeSourceEditor } from "./source-editor.ts";
+import { makeRunPanel } from "./run-panel.ts";
+import { makeSimulatePanel } from "./simulate-panel.ts";
 import { isOwn } from "./source-map.ts";
+import { makeSourcePane } from "./source-pane.ts";
 import { FRESH, fromFragment, type PlayState, type Tab, toFragment } from "./state.ts";
 
-const TABS: readonly (readonly [tab: Tab, title: string])[] = [["code", "Code"]];
+const TABS: readonly (readonly [tab: Tab, title: string])[] = [
+  ["code", "Code"],
+  ["passes", "Passes"],
+  ["bits", "Bits"],
+  ["run", "Run"],
+  ["simulate", "Simulate"],
+];
 
-const ADDRESS_PAUSE_MS = 300;
+const ADDRESS_PAUSE_MS = 250;
 
 function firstTheme(): Theme {
   try {
@@ -26,24 +37,96 @@ function firstTheme(): Theme {
   return matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light";
 }
 
-/** The sign: a woven square. */
-function mark(): SVGSVGElement {
-  const svg = icon("M2 5h3M8 5h6M2 11h6M11 11h3M5 2v6M5 11v3M11 2v3M11 8v6");
-  svg.classList.add("sign");
-  return svg;
+function setTheme(page: Page, theme: Theme): void {
+  page.theme = theme;
+  document.documentElement.dataset.theme = theme;
+  try {
+    localStorage.setItem("bitloom-theme", theme);
+  } catch {
+    // As above.
+  }
 }
 
 /** The state to begin with: the address's, or the first example. */
 async function firstState(): Promise<PlayState> {
   const kept = await fromFragment(location.hash);
-  if (kept !== undefined && kept.text !== "") return kept;
-  const [first] = EXAMPLES;
-  return { ...FRESH, ...kept, text: first?.text ?? "" };
+  return kept !== undefined && kept.text !== "" ? kept : { ...FRESH, text: EXAMPLES[0]?.text ?? "" };
+}
+
+/** The line that says what the compiler is at. */
+function makeStatus(): { readonly root: HTMLElement; readonly say: Page["say"] } {
+  const root = el("output", { class: "state", "aria-live": "polite" });
+  return {
+    root,
+    say(text, kind = "plain") {
+      root.textContent = text;
+      root.title = text;
+      root.classList.toggle("bad", kind === "bad");
+    },
+  };
+}
+
+/** Tabs in a row, of which one is open; arrows go from one to the next. */
+function makeTabs(page: Page): { readonly root: HTMLElement; show(): void } {
+  const tabs = TABS.map(([tab, title]) =>
+    button({ class: "tab", role: "tab", id: `tab-${tab}`, "aria-controls": "tool-body" }, title, () =>
+      page.update({ tab }),
+    ),
+  );
+  const root = el("div", { class: "tabs", role: "tablist", "aria-label": "Views" }, ...tabs);
+  root.addEventListener("keydown", (event) => {
+    const by = event.key === "ArrowRight" ? 1 : event.key === "ArrowLeft" ? -1 : 0;
+    if (by === 0) return;
+    const next = (TABS.findIndex(([tab]) => tab === page.state.tab) + by + TABS.length) % TABS.length;
+    page.update({ tab: TABS[next]![0] });
+    tabs[next]!.focus();
+  });
+  return {
+    root,
+    show() {
+      tabs.forEach((tab, i) => {
+        const open = TABS[i]![0] === page.state.tab;
+        tab.setAttribute("aria-selected", String(open));
+        tab.tabIndex = open ? 0 : -1;
+      });
+    },
+  };
+}
+
+/** A handle between editor and results; dragged, or moved with the arrow keys. */
+function makeSplitter(workspace: HTMLElement): HTMLElement {
+  const handle = el("div", {
+    class: "splitter",
+    role: "separator",
+    "aria-orientation": "vertical",
+    "aria-label": "Width of the source",
+    "aria-valuemin": 15,
+    "aria-valuemax": 70,
+    "aria-valuenow": 34,
+    tabindex: 0,
+  });
+  const place = (share: number): void => {
+    const percent = Math.min(70, Math.max(15, share));
+    handle.setAttribute("aria-valuenow", String(Math.round(percent)));
+    workspace.style.setProperty("--source-width", `${percent}%`);
+  };
+  handle.addEventListener("pointerdown", (event) => {
+    handle.setPointerCapture(event.pointerId);
+    event.preventDefault();
+  });
+  handle.addEventListener("pointermove", (event) => {
+    if (handle.hasPointerCapture(event.pointerId)) place((100 * event.clientX) / workspace.clientWidth);
+  });
+  handle.addEventListener("keydown", (event) => {
+    const by = event.key === "ArrowRight" ? 2 : event.key === "ArrowLeft" ? -2 : 0;
+    if (by !== 0) place(Number(handle.getAttribute("aria-valuenow")) + by);
+  });
+  return handle;
 }
 
 /** Builds the page. */
 export async function startPage(): Promise<void> {
-  const status = el("output", { class: "state", "aria-live": "polite" });
+  const status = makeStatus();
   const page: Page = {
     state: await firstState(),
     checked: undefined,
@@ -54,92 +137,91 @@ export async function startPage(): Promise<void> {
     update: () => {},
     look: () => {},
     goTo: () => {},
-    say(text, kind = "plain") {
-      status.textContent = text;
-      status.classList.toggle("bad", kind === "bad");
-    },
+    say: status.say,
+    textOf: (file) => (file === 0 ? page.state.text : STD_FILES[file - 1]?.text),
   };
   document.documentElement.dataset.theme = page.theme;
-
-  const code = makeCodePanel(page);
-  const panels: Readonly<Partial<Record<Tab, Panel>>> = { code };
-  const tool = el("div", { class: "tool-body" });
-
   const client = openClient((message) => hear(message));
   const submit = (now: boolean): void => {
-    const { text, op, targets } = page.state;
+    const { text, op, sizes, targets } = page.state;
     page.stale = true;
-    client.submit({ text, op, sizes: page.state.sizes, targets }, now);
+    client.submit({ text, op, sizes, targets }, now);
+  };
+  const timers: { address?: ReturnType<typeof setTimeout> } = {};
+  const keepNow = async (): Promise<void> => {
+    clearTimeout(timers.address);
+    history.replaceState(null, "", `#${await toFragment(page.state)}`);
+  };
+  const keep = (): void => {
+    clearTimeout(timers.address);
+    timers.address = setTimeout(() => void keepNow(), ADDRESS_PAUSE_MS);
   };
 
-  const editor = makeSourceEditor({
-    label: "Source, in Bitloom's language",
-    text: page.state.text,
-    extensions: [],
-    changed() {
-      page.state = { ...page.state, text: editor.text() };
-      keep();
-      submit(false);
+  const source = makeSourcePane(page, client, () => {
+    page.state = { ...page.state, text: source.editor.text() };
+    keep();
+    submit(false);
+  });
+  const code = makeCodePanel(page);
+  const simulate = makeSimulatePanel(page);
+  const panels: Readonly<Record<Tab, Panel>> = {
+    code,
+    passes: makePassesPanel(page, client),
+    bits: makeBitsPanel(page),
+    run: makeRunPanel(page),
+    simulate,
+  };
+  const tabs = makeTabs(page);
+  const body = el("div", { class: "tool-body", id: "tool-body", role: "tabpanel" });
+  const gallery = makeGallery((example) => page.update({ text: example.text, op: "", bits: FRESH.bits }));
+  const header = makeHeader(page, status.root, {
+    examples: () => gallery.showModal(),
+    link() {
+      void keepNow()
+        .then(() => navigator.clipboard.writeText(location.href))
+        .then(
+          () => page.say("link copied: it holds all of this"),
+          () => page.say("the link is in the address line"),
+        );
     },
-    moved(offset) {
-      const line = editor.view.state.doc.lineAt(offset);
-      if (line.from < line.to) page.look({ kind: "source", span: { file: 0, start: line.from, end: line.to } });
-    },
-    save() {
-      const formatted = format(0, editor.text(), new Diagnostics());
-      if (formatted !== undefined) editor.replace(formatted);
-      page.say(
-        formatted === undefined ? "a syntax mistake: not formatted" : "formatted",
-        formatted === undefined ? "bad" : "plain",
-      );
+    theme() {
+      setTheme(page, page.theme === "dark" ? "light" : "dark");
+      simulate.refresh();
     },
   });
 
   const refresh = (): void => {
-    const panel = panels[page.state.tab] ?? code;
-    if (tool.firstChild !== panel.root) fill(tool, panel.root);
+    const { tab } = page.state;
+    const panel = panels[tab];
+    body.setAttribute("aria-labelledby", `tab-${tab}`);
+    if (body.firstChild !== panel.root) fill(body, panel.root);
     panel.show();
-    editor.stripe(code.colours());
-    showHeader();
+    source.editor.stripe(code.colours());
+    tabs.show();
+    header.show();
   };
-
-  const timers: { address?: ReturnType<typeof setTimeout> } = {};
-  const keep = (): void => {
-    clearTimeout(timers.address);
-    timers.address = setTimeout(() => {
-      void toFragment(page.state).then((fragment) => history.replaceState(null, "", `#${fragment}`));
-    }, ADDRESS_PAUSE_MS);
-  };
-
   page.update = (change) => {
     const before = page.state;
     page.state = { ...before, ...change };
-    if (change.text !== undefined && change.text !== editor.text()) editor.replace(change.text);
+    if (change.text !== undefined) source.editor.replace(change.text);
     keep();
-    const { op, sizes, targets } = page.state;
-    if (op !== before.op || sizes !== before.sizes || targets !== before.targets) submit(true);
+    const { text, op, sizes, targets } = page.state;
+    if (text !== before.text || op !== before.op || sizes !== before.sizes || targets !== before.targets) submit(true);
     refresh();
   };
-  page.look = (focus) => {
+  page.look = (focus: Focus) => {
     page.focus = focus;
     code.link();
-    const spans = focus.kind === "output" ? focus.origins.filter(isOwn) : [];
-    editor.link(spans, focus.kind === "output");
+    source.editor.link(focus.kind === "output" ? focus.origins.filter(isOwn) : [], focus.kind === "output");
   };
-  page.goTo = (span: Span) => {
-    if (!isOwn(span)) return;
-    editor.view.dispatch({ selection: { anchor: span.start, head: span.end }, scrollIntoView: true });
-    editor.view.focus();
-  };
+  page.goTo = (span) => source.goTo(span);
 
   const hear = (message: FromWorker): void => {
     switch (message.kind) {
-      case "checked": {
+      case "checked":
         page.checked = message.checked;
-        editor.diagnose(message.checked.diagnostics);
-        refresh();
+        source.diagnose(message.checked.diagnostics);
         break;
-      }
       case "compiled":
         page.results.set(message.result.target, message.result);
         break;
@@ -156,90 +238,18 @@ export async function startPage(): Promise<void> {
     }
   };
 
-  const opSelect = el("select", { class: "op-select", "aria-label": "Operator" });
-  opSelect.addEventListener("change", () => page.update({ op: opSelect.value }));
-  const sizes = el("div", { class: "sizes" });
-  const gallery = el("select", { class: "gallery", "aria-label": "Examples" });
-  fill(
-    gallery,
-    el("option", { value: "" }, "Examples…"),
-    ...EXAMPLES.map((e, i) => el("option", { value: String(i) }, e.name)),
+  const workspace = el("main", { class: "workspace" });
+  workspace.append(
+    source.root,
+    makeSplitter(workspace),
+    el("section", { class: "tools-area", "aria-label": "Results" }, tabs.root, body),
   );
-  gallery.addEventListener("change", () => {
-    const example = EXAMPLES[Number(gallery.value)];
-    gallery.value = "";
-    if (example !== undefined) page.update({ text: example.text, op: "" });
+  fill(document.getElementById("app")!, header.root, workspace, gallery);
+  globalThis.addEventListener("hashchange", () => {
+    void fromFragment(location.hash).then((kept) => {
+      if (kept !== undefined && kept.text !== "") page.update(kept);
+    });
   });
-
-  const showHeader = (): void => {
-    const op = currentOp(page);
-    const names = page.checked?.ops.map((o) => o.name) ?? [];
-    if ([...opSelect.options].map((o) => o.value).join() !== names.join())
-      fill(opSelect, ...names.map((name) => el("option", { value: name }, name)));
-    if (op !== undefined) opSelect.value = op.name;
-    const key = op?.sizes.join() ?? "";
-    if (sizes.dataset.key !== key) {
-      sizes.dataset.key = key;
-      fill(
-        sizes,
-        ...(op?.sizes ?? []).map((name) => {
-          const input = el("input", { type: "number", min: 1, max: 2 ** 24, id: `size-${name}`, "data-size": name });
-          input.addEventListener("change", () => {
-            const value = Number(input.value);
-            if (Number.isSafeInteger(value) && value > 0)
-              page.update({ sizes: { ...page.state.sizes, [name]: value } });
-          });
-          return el("label", { class: "size" }, el("span", {}, name), input);
-        }),
-      );
-    }
-    for (const input of sizes.querySelectorAll("input"))
-      if (document.activeElement !== input) input.value = String(currentSizes(page)[input.dataset.size ?? ""] ?? "");
-  };
-
-  const theme = button(
-    { class: "tool icon", title: "Light or dark", "aria-label": "Light or dark" },
-    icon("M8 2a6 6 0 1 0 6 6 4.5 4.5 0 0 1-6-6z"),
-    () => {
-      page.theme = page.theme === "dark" ? "light" : "dark";
-      document.documentElement.dataset.theme = page.theme;
-      try {
-        localStorage.setItem("bitloom-theme", page.theme);
-      } catch {
-        // A page without storage forgets the choice.
-      }
-    },
-  );
-  const tabs = el("div", { class: "tabs", role: "tablist", "aria-label": "Views" });
-  fill(
-    tabs,
-    ...TABS.map(([tab, title]) => {
-      const b = button({ class: "tab", role: "tab", "aria-selected": String(page.state.tab === tab) }, title, () =>
-        page.update({ tab }),
-      );
-      return b;
-    }),
-  );
-  fill(
-    document.getElementById("app")!,
-    el(
-      "header",
-      { class: "top" },
-      el("h1", { class: "brand" }, mark(), "bitloom"),
-      gallery,
-      opSelect,
-      sizes,
-      el("span", { class: "grow" }),
-      status,
-      theme,
-    ),
-    el(
-      "main",
-      { class: "workspace" },
-      el("section", { class: "source", "aria-label": "Source" }, editor.box),
-      el("section", { class: "tools-area", "aria-label": "Results" }, tabs, tool),
-    ),
-  );
   submit(true);
   refresh();
 }

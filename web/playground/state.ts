@@ -1,5 +1,8 @@
 /** All that the playground looks at, as one value: the permalink keeps it, and everything on the page is made from it. */
 
+/** Extents by the names of sizes. */
+export type Sizes = Readonly<Record<string, number>>;
+
 export type Tab = "code" | "passes" | "bits" | "run" | "simulate";
 
 export interface PlayState {
@@ -7,7 +10,7 @@ export interface PlayState {
   /** The operator that is compiled; where the text has none of this name, its first. */
   readonly op: string;
   /** Sizes by name; names that an operator has and that are missing here are as `defaultSize` says. */
-  readonly sizes: Readonly<Record<string, number>>;
+  readonly sizes: Sizes;
   /** Targets side by side, from left to right. */
   readonly targets: readonly string[];
   readonly tab: Tab;
@@ -19,7 +22,7 @@ export interface PlayState {
     readonly device: "webgpu" | "reference";
     readonly target: string;
     readonly seed: number;
-    readonly sizes: Readonly<Record<string, number>>;
+    readonly sizes: Sizes;
   };
   readonly simulate: { readonly machine: string; readonly workload: string };
 }

@@ -1,19 +1,15 @@
-/** The worker's side: checks and compiles the newest text, step by step, and drops what a newer one has overtaken. */
-import { TARGETS } from "../../backends/index.ts";
-import { check } from "../../compiler/check/check.ts";
-import type { CheckedOp, Module, Operand } from "../../compiler/check/module.ts";
-import { type Compiled, compile } from "../../compiler/driver.ts";
-import { Diagnostics } from "../../ir/diagnostics.ts";
-import { bitsPerValue } from "../../ir/format.ts";
-import type { Checked, FromWorker, Job, OpInfo, TargetResult, ToWorker } from "./protocol.ts";
+/** The worker's side: compiles the newest text step by step, drops what a newer one has overtaken, answers questions. */
+import { describeAt } from "../../compiler/language/describe.ts";
+import type { CheckedText } from "./compiling.ts";
+import { checkText, compileFor, operatorOf, stagesOf } from "./compiling.ts";
+import type { Answer, FromWorker, Job, Question, Reply, ToWorker } from "./protocol.ts";
+import { carryOutRun } from "./run-job.ts";
+import { carryOutSimulation } from "./simulate-job.ts";
 import { defaultSize } from "./state.ts";
-
-/** Side of the square tensor over which row and tensor fields are spread. */
-const ROW = 4096;
 
 interface Scope {
   onmessage: ((event: MessageEvent<ToWorker>) => void) | null;
-  postMessage(message: FromWorker): void;
+  postMessage(message: FromWorker | Reply): void;
 }
 
 interface Pending {
@@ -21,50 +17,11 @@ interface Pending {
   readonly job: Job;
 }
 
-function describeOp(op: CheckedOp): OpInfo {
-  const operand = ({ name, format, shape }: Operand) => ({ name, format, shape: shape.join(", ") });
-  return {
-    name: op.name,
-    sizes: op.sizes.map((s) => s.name),
-    operands: [...op.operands, op.result].map(operand),
-    span: op.span,
-  };
-}
-
-/** Checks a text; the module goes on to the compilations. */
-export function checkText(text: string): { readonly checked: Checked; readonly module: Module } {
-  const start = performance.now();
-  const diagnostics = new Diagnostics();
-  const module = check([{ name: "playground.loom", text }], diagnostics);
-  const formats = module.formats.map((format) => ({
-    name: format.name,
-    bitsPerValue: bitsPerValue(format, ROW, ROW),
-    own: format.span.file === 0,
-  }));
-  const checked = {
-    ok: !diagnostics.failed,
-    diagnostics: diagnostics.list,
-    ops: module.ops.map(describeOp),
-    formats,
-    milliseconds: performance.now() - start,
-  };
-  return { checked, module };
-}
-
-/** Compiles an operator of a checked module for one target. */
-export function compileFor(
-  module: Module,
-  op: string,
-  sizes: Readonly<Record<string, number>>,
-  target: string,
-): { readonly compiled: Compiled | undefined; readonly result: TargetResult } {
-  const start = performance.now();
-  const diagnostics = new Diagnostics();
-  const compiled = compile({ sources: [], op, sizes, target }, diagnostics, module);
-  const milliseconds = performance.now() - start;
-  const base = { target, diagnostics: diagnostics.list, milliseconds };
-  if (compiled === undefined) return { compiled, result: base };
-  return { compiled, result: { ...base, result: { files: compiled.files, report: compiled.report } } };
+interface State {
+  pending: Pending | undefined;
+  running: boolean;
+  /** The text that was checked last, so that questions about it cost nothing. */
+  last: { readonly text: string; readonly made: CheckedText } | undefined;
 }
 
 /** Lets messages in that came meanwhile. A timer would wait for milliseconds; a port does not. */
@@ -79,45 +36,83 @@ function breathe(): Promise<void> {
   });
 }
 
+function checkedOnce(state: State, text: string): CheckedText {
+  if (state.last?.text !== text) state.last = { text, made: checkText(text) };
+  return state.last.made;
+}
+
+async function carryOut(state: State, { edit, job }: Pending, post: (message: FromWorker) => void): Promise<void> {
+  const start = performance.now();
+  const { checked, module } = checkedOnce(state, job.text);
+  post({ kind: "checked", edit, checked });
+  const found = checked.ok ? operatorOf(module, job, defaultSize) : undefined;
+  for (const target of found === undefined ? [] : job.targets) {
+    await breathe();
+    if (state.pending !== undefined) return;
+    post({ kind: "compiled", edit, result: compileFor(module, found!.op.name, found!.sizes, target).result });
+  }
+  post({ kind: "done", edit, milliseconds: performance.now() - start });
+}
+
+function answer(state: State, question: Question): Answer {
+  switch (question.kind) {
+    case "describe": {
+      const described = state.last && describeAt(state.last.made.module, question.file, question.offset);
+      return { kind: "described", described };
+    }
+    case "stages": {
+      const { module, checked } = checkedOnce(state, question.job.text);
+      const found = checked.ok ? operatorOf(module, question.job, defaultSize) : undefined;
+      if (found === undefined) return { kind: "stages", stages: [], diagnostics: checked.diagnostics };
+      const { compiled, result } = compileFor(module, found.op.name, found.sizes, question.target);
+      return {
+        kind: "stages",
+        stages: compiled === undefined ? [] : stagesOf(compiled),
+        diagnostics: result.diagnostics,
+      };
+    }
+  }
+}
+
 /** Serves the page until it goes away. */
 export function startWorker(scope: Scope): void {
-  const state: { pending: Pending | undefined; running: boolean } = { pending: undefined, running: false };
-
-  const carryOut = async ({ edit, job }: Pending): Promise<void> => {
-    const start = performance.now();
-    const { checked, module } = checkText(job.text);
-    scope.postMessage({ kind: "checked", edit, checked });
-    const op = module.ops.find((o) => o.name === job.op) ?? module.ops[0];
-    if (checked.ok && op !== undefined) {
-      const sizes = Object.fromEntries(op.sizes.map(({ name }) => [name, job.sizes[name] ?? defaultSize(name)]));
-      for (const target of job.targets) {
-        await breathe();
-        if (state.pending !== undefined) return;
-        scope.postMessage({ kind: "compiled", edit, result: compileFor(module, op.name, sizes, target).result });
-      }
-    }
-    scope.postMessage({ kind: "done", edit, milliseconds: performance.now() - start });
-  };
-
+  const state: State = { pending: undefined, running: false, last: undefined };
   const pump = async (): Promise<void> => {
     state.running = true;
     while (state.pending !== undefined) {
       const next = state.pending;
       state.pending = undefined;
       try {
-        await carryOut(next);
+        await carryOut(state, next, (message) => scope.postMessage(message));
       } catch (error) {
         scope.postMessage({ kind: "failed", edit: next.edit, message: (error as Error).message });
       }
     }
     state.running = false;
   };
-
+  const reply = async (id: number, work: () => Promise<Reply>): Promise<void> => {
+    try {
+      scope.postMessage(await work());
+    } catch (error) {
+      scope.postMessage({ kind: "refused", id, message: (error as Error).message });
+    }
+  };
   scope.onmessage = ({ data }) => {
-    state.pending = { edit: data.edit, job: data.job };
-    if (!state.running) void pump();
+    switch (data.kind) {
+      case "edit":
+        state.pending = { edit: data.edit, job: data.job };
+        if (!state.running) void pump();
+        return;
+      case "ask":
+        void reply(data.id, async () => ({ kind: "answer", id: data.id, answer: answer(state, data.question) }));
+        return;
+      case "do":
+        void reply(data.id, async () => {
+          const outcome = data.what.kind === "run" ? await carryOutRun(data.what) : await carryOutSimulation(data.what);
+          return typeof outcome === "string"
+            ? { kind: "refused", id: data.id, message: outcome }
+            : { kind: "finished", id: data.id, outcome };
+        });
+    }
   };
 }
-
-/** The names of all targets, in the order of `bitloom targets`. */
-export const targetNames = (): readonly string[] => TARGETS.map((t) => t.name);
