@@ -13,18 +13,19 @@ const STYLES = ["web/style.css", "web/panels.css"];
 const hash = (text) => `'sha256-${createHash("sha256").update(text).digest("base64")}'`;
 
 /**
- * The policy of the page: its own script and style by their hashes, a worker that it makes itself, traces from the
- * address that it came from, and nothing else.
+ * The policy of a page: its own script and style by their hashes, a worker that it makes itself, what it may ask
+ * whom for, and nothing else.
  * @param {string} script
  * @param {string} style
+ * @param {string} asks
  */
-function policy(script, style) {
+function policy(script, style, asks) {
   return [
     "default-src 'none'",
     `script-src ${hash(script)} blob:`,
     `style-src ${hash(style)}`,
     "worker-src blob:",
-    "connect-src 'self'",
+    `connect-src ${asks}`,
     "img-src data:",
     "base-uri 'none'",
     "form-action 'none'",
@@ -54,10 +55,10 @@ async function bundle(entry, define) {
 }
 
 /**
- * A page from its frame, its script and its style sheets.
- * @param {string} frame @param {string} bundled @param {readonly string[]} sheets
+ * A page from its frame, its script and its style sheets; `asks` are the sources it may fetch from.
+ * @param {string} frame @param {string} bundled @param {readonly string[]} sheets @param {string} asks
  */
-async function pageOf(frame, bundled, sheets) {
+async function pageOf(frame, bundled, sheets, asks) {
   const { transform } = await import("esbuild");
   // An HTML parser ends a script at its closing tag wherever it stands; `<!--` would change how it reads on.
   const script = bundled.replace(/<\/(script)/gi, "<\\/$1").replaceAll("<!--", "<\\!--");
@@ -65,7 +66,7 @@ async function pageOf(frame, bundled, sheets) {
   const style = (await transform(css, { loader: "css", minify: true })).code.trim();
   const template = readFileSync(join(ROOT, frame), "utf8");
   return template
-    .replace("%CSP%", () => policy(script, style))
+    .replace("%CSP%", () => policy(script, style, asks))
     .replace("/*STYLE*/", () => style)
     .replace("/*SCRIPT*/", () => script);
 }
@@ -74,7 +75,7 @@ async function pageOf(frame, bundled, sheets) {
 export async function webPage() {
   const worker = await bundle("web/load/worker.ts", {});
   const bundled = await bundle("web/main.ts", { BITLOOM_WORKER: JSON.stringify(worker) });
-  return pageOf("web/index.html", bundled, STYLES);
+  return pageOf("web/index.html", bundled, STYLES, "'self'");
 }
 
 /** What lies under examples/, for the gallery: the quickstart first, then by path. The first comment is the title. */
@@ -99,7 +100,7 @@ export function examples() {
 /** The playground's text. */
 export async function playgroundPage() {
   const bundled = await bundle("web/playground/main.ts", { BITLOOM_EXAMPLES: JSON.stringify(examples()) });
-  return pageOf("web/playground/index.html", bundled, [...STYLES, "web/playground/playground.css"]);
+  return pageOf("web/playground/index.html", bundled, [...STYLES, "web/playground/playground.css"], "'none'");
 }
 
 /**

@@ -56,6 +56,7 @@ export function simulateProgram(
       dataflow,
       weightBits: bitsPerValue(weight, 4096, 4096),
       keyValueBits: 16,
+      activationFormat: "f16",
       weightFormat: weight.name,
       keyValueFormat: "f16",
       energyTable: energyTable(machine),

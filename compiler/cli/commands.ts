@@ -206,6 +206,18 @@ export const COMMANDS: readonly CommandSpec[] = [
     load: () => import("./doctor.ts"),
   },
   {
+    name: "play",
+    about: "the playground in the browser: write, compile, run and simulate, without a network",
+    arguments: [["[file]", "a .loom file to begin with"]],
+    options: [
+      ["-o, --out <file>", "write it as one page that works offline, instead of serving it"],
+      ["--port <number>", "serve on this port (default: any that is free)"],
+      ["--json", "the address, or what was written, as one JSON document on stdout"],
+    ],
+    examples: ["play", "play examples/gallery/olive.loom", "play -o playground.html"],
+    load: () => import("./play.ts"),
+  },
+  {
     name: "view",
     about: "look at traces in the browser: units, stalls and their causes, cycle by cycle",
     arguments: [["<trace...>", "Bitloom traces, Chrome trace JSON or Kanata logs"]],

@@ -21,7 +21,7 @@ export interface Serving {
   readonly server: Server;
 }
 
-/** Serves the page with traces by their paths; `port` 0 takes any that is free. */
+/** Serves a page with traces by their paths, or without any; `port` 0 takes any that is free. */
 export async function serveTraces(
   page: string,
   paths: readonly string[],
@@ -36,7 +36,9 @@ export async function serveTraces(
   const place = (path: string, i: number): string => `trace=trace/${i}/${encodeURIComponent(basename(path))}`;
   const base = `http://127.0.0.1:${actual}/${token}/`;
   const all = paths.length > 1 ? [`${base}?${paths.map(place).join("&")}`] : [];
-  const urls = [...all, ...paths.map((path, i) => `${base}?${place(path, i)}`)];
+  // Without a trace the page stands alone.
+  const alone = paths.length === 0 ? [base] : [];
+  const urls = [...alone, ...all, ...paths.map((path, i) => `${base}?${place(path, i)}`)];
   return { kind: "serving", urls, server };
 }
 

@@ -14,7 +14,7 @@ async function describe(client: Client, file: number, offset: number): Promise<D
   return answer.kind === "described" ? answer.described : undefined;
 }
 
-function card({ title, facts, comment, definition }: Described, goTo: (span: Span) => void): HTMLElement {
+function card({ span, title, facts, comment, definition }: Described, goTo: (span: Span) => void): HTMLElement {
   const box = el(
     "div",
     { class: "hover-card" },
@@ -22,7 +22,7 @@ function card({ title, facts, comment, definition }: Described, goTo: (span: Spa
     ...facts.filter((f) => f !== "").map((fact) => el("div", { class: "hover-fact" }, fact)),
     ...(comment === undefined ? [] : [el("div", { class: "hover-comment" }, comment)]),
   );
-  if (definition !== undefined) {
+  if (definition !== undefined && (definition.file !== span.file || definition.start !== span.start)) {
     const jump = el("button", { type: "button", class: "hover-jump" }, "Go to declaration");
     jump.addEventListener("click", () => goTo(definition));
     box.append(jump);

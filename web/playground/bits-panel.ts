@@ -12,7 +12,7 @@ import {
 import { bitsPerValue, type Field, type Format } from "../../ir/format.ts";
 import { bitsOf } from "../../ir/scalar.ts";
 import { button, el, fill } from "../dom.ts";
-import type { Page, Panel } from "./page.ts";
+import { currentOp, type Page, type Panel } from "./page.ts";
 
 const WORD = 32;
 /** Words and values that are drawn; larger blocks say how many more there are. */
@@ -125,9 +125,10 @@ export function makeBitsPanel(page: Page): Panel {
 
   const currentFormat = (): Format | undefined => {
     const formats = page.checked?.formats ?? [];
-    const coded = formats.filter((f) => f.fields.length > 1 || f.block > 1);
-    const own = coded.find((f) => f.span.file === 0);
-    return formats.find((f) => f.name === page.state.bits.format) ?? own ?? coded[0] ?? formats[0];
+    const named = (name: string): Format | undefined => formats.find((f) => f.name === name);
+    const used = currentOp(page)?.operands.flatMap((o) => named(o.format) ?? []) ?? [];
+    const isCoded = (f: Format): boolean => f.fields.length > 1 || f.block > 1;
+    return named(page.state.bits.format) ?? used.find(isCoded) ?? formats.find(isCoded) ?? formats[0];
   };
 
   const drawGrid = ({ format, map }: Shown): void => {

@@ -15,6 +15,8 @@ interface Column {
   readonly foot: HTMLElement;
   /** The file that is shown. */
   shown: EmittedFile | undefined;
+  /** The file that was scrolled to its kernel. */
+  opened: string;
   /** The result that is shown. */
   result: TargetResult | undefined;
 }
@@ -100,7 +102,16 @@ export function makeCodePanel(page: Page): CodePanel {
       code.box,
       foot,
     );
-    const column: Column = { target, root: section, code, files, foot, shown: undefined, result: undefined };
+    const column: Column = {
+      target,
+      root: section,
+      code,
+      files,
+      foot,
+      shown: undefined,
+      opened: "",
+      result: undefined,
+    };
     return column;
   };
 
@@ -111,21 +122,28 @@ export function makeCodePanel(page: Page): CodePanel {
     if (file === undefined) return;
     const colours = file.lines.map((origins) => colourOf(origins, shown.colouring, shown.starts));
     column.code.show(file.text, extensionOf(file.name), colours);
+    // A file opens where its kernel begins: what stands before are helpers.
+    if (column.opened === `${file.name}`) return;
+    column.opened = file.name;
+    const first = file.lines.findIndex((origins) => origins.length > 0);
+    column.code.scrollTo(Math.max(0, first - 12));
   };
 
   const showColumn = (column: Column): void => {
     const result = page.results.get(column.target);
     column.root.classList.toggle("stale", page.stale || result?.result === undefined);
     const files = result?.result?.files ?? [];
+    const report = result?.result?.report;
     if (files.length > 0 && column.result !== result) {
       const names = files.map((f) => f.name);
       const kept = names.includes(column.files.value) ? column.files.value : names[0];
-      fill(column.files, ...names.map((name) => el("option", { value: name, selected: name === kept }, name)));
+      const op = report?.op ?? "";
+      const short = (name: string): string => (name.startsWith(op) ? name.slice(op.length).replace(/^[._]/, "") : name);
+      fill(column.files, ...names.map((name) => el("option", { value: name, selected: name === kept }, short(name))));
       column.result = result;
     }
     showFile(column);
     const error = result?.diagnostics.find((d) => d.severity === "error");
-    const report = result?.result?.report;
     fill(column.foot, error?.message ?? (report === undefined ? "" : reportLine(report)));
     column.foot.title = error?.message ?? report?.schedule.reasons.join("; ") ?? "";
     column.foot.classList.toggle("bad", error !== undefined);

@@ -12,6 +12,8 @@ export interface CodeView {
   readonly view: EditorView;
   /** Shows a text; `stripes[i]` is the colour of line i. */
   show(text: string, extension: string, stripes: readonly (number | undefined)[]): void;
+  /** Puts a line (from 0) at the top. */
+  scrollTo(line: number): void;
   /** Marks lines (from 0); scrolls to the first of them where none is in sight and `reveal` says so. */
   link(lines: readonly number[], reveal: boolean): void;
 }
@@ -104,6 +106,11 @@ export function makeCodeView({ label, pick }: CodeViewOptions): CodeView {
       if (doc.toString() !== text) view.dispatch({ changes: { from: 0, to: doc.length, insert: text }, effects });
       else if (effects.length > 0) view.dispatch({ effects });
       view.dispatch({ effects: setStripes.of(colours) });
+    },
+    scrollTo(line) {
+      const { doc } = view.state;
+      if (line < doc.lines)
+        view.dispatch({ effects: EditorView.scrollIntoView(doc.line(line + 1).from, { y: "start" }) });
     },
     link(lines, reveal) {
       view.dispatch({ effects: setLinked.of(lines) });

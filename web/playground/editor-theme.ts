@@ -98,13 +98,16 @@ const THEME = EditorView.theme({
   ".w-size": { color: "var(--code-number)" },
   ".w-axis": { color: "var(--code-axis)" },
   // Differences between passes.
-  ".cm-changedLine, .cm-insertedLine, &.cm-merge-b .cm-changedLine": { backgroundColor: "var(--added)" },
-  ".cm-deletedChunk": { backgroundColor: "var(--removed)", padding: "0" },
+  "& .cm-changedLine, &.cm-merge-b .cm-changedLine": { backgroundColor: "var(--added)" },
+  "& .cm-insertedLine, & .cm-changedText": { background: "none" },
+  "& .cm-deletedChunk": { backgroundColor: "var(--removed)", padding: "0 0 0 8px" },
+  "& .cm-deletedChunk .cm-deletedText": { background: "none" },
   ".cm-deletedLine del, .cm-deletedLine": { textDecoration: "none" },
   ".cm-changeGutter": { width: "3px", paddingLeft: "0" },
   ".cm-changedLineGutter": { backgroundColor: "var(--good)" },
   ".cm-deletedLineGutter": { backgroundColor: "var(--bad)" },
-  ".cm-collapsedLines": {
+  "& .cm-collapsedLines:before, & .cm-collapsedLines:after": { content: '"⋯"' },
+  "& .cm-collapsedLines": {
     background: "var(--panel)",
     color: "var(--faint)",
     fontFamily: "var(--sans)",

@@ -100,10 +100,16 @@ export function makePassesPanel(page: Page, client: Client): Panel {
       { class: "pass-head" },
       target,
       button({ class: "tool", "aria-label": "Previous pass" }, "‹", () => step(-1)),
-      el("div", { class: "pass-rail" }, slider, ticks),
+      el("div", { class: "pass-rail" }, slider),
       button({ class: "tool", "aria-label": "Next pass" }, "›", () => step(1)),
     ),
-    el("div", { class: "pass-side" }, about, decisions),
+    el(
+      "div",
+      { class: "pass-side", tabindex: 0, role: "region", "aria-label": "Passes and their rules" },
+      ticks,
+      about,
+      decisions,
+    ),
     diff.box,
   );
 
@@ -122,6 +128,7 @@ export function makePassesPanel(page: Page, client: Client): Panel {
     }
     [...ticks.children].forEach((tick, i) => {
       tick.classList.toggle("now", i === n);
+      tick.querySelector("button")?.setAttribute("aria-current", i === n ? "step" : "false");
     });
     const before = stages[n - 1];
     const changed = changeOf(before, stage);
@@ -185,9 +192,7 @@ export function makePassesPanel(page: Page, client: Client): Panel {
             el(
               "li",
               { class: changeOf(answer.stages[i - 1], stage) > 0 || i === 0 ? "changed" : "", title: stage.pass },
-              button({ class: "tick", tabindex: -1 }, stage.pass, () =>
-                page.update({ passes: { ...page.state.passes, stage: i } }),
-              ),
+              button({ class: "tick" }, stage.pass, () => page.update({ passes: { ...page.state.passes, stage: i } })),
             ),
           ),
         );

@@ -78,6 +78,7 @@ export async function carryOutSimulation({
   if (typeof done === "string") return done;
   const loaded = await load(encodeTrace(done.trace));
   if (loaded.kind === "error") return loaded.message;
+  if (loaded.kind !== "model") return "the trace holds several runs";
   const { figures } = done;
   return {
     kind: "simulated",

@@ -137,6 +137,7 @@ export function makeSourceEditor(options: SourceEditorOptions): SourceEditor {
       extensions: [
         EditorView.contentAttributes.of({ "aria-label": options.label, spellcheck: "false", autocapitalize: "off" }),
         lineNumbers(),
+        EditorView.lineWrapping,
         highlightActiveLine(),
         highlightActiveLineGutter(),
         history(),

@@ -54,7 +54,7 @@ function makeLibraryView(client: Client, goTo: (span: Span) => void) {
 
 function problemItem(d: Diagnostic, page: Page, editor: SourceEditor): HTMLElement {
   const { line, column } = positionOf(editor.text(), isOwn(d.span) ? d.span.start : 0);
-  const item = el("li", { class: `problem ${d.severity}` });
+  const item = el("li", { class: `problem is-${d.severity}` });
   const go = button({ class: "problem-text" }, d.message, () => page.goTo(d.span));
   const place = el("span", { class: "problem-place" }, isOwn(d.span) ? `${line}:${column}` : "library");
   const essay = explain(d.code);

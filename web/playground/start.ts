@@ -47,10 +47,19 @@ function setTheme(page: Page, theme: Theme): void {
   }
 }
 
-/** The state to begin with: the address's, or the first example. */
+/** The text that came inside the page. */
+function startText(): string | undefined {
+  const holder = document.getElementById("bitloom-start");
+  if (holder === null) return undefined;
+  const bytes = Uint8Array.from(atob((holder.textContent ?? "").trim()), (c) => c.charCodeAt(0));
+  return new TextDecoder().decode(bytes);
+}
+
+/** The state to begin with: the address's, else the text inside the page, else the first example. */
 async function firstState(): Promise<PlayState> {
   const kept = await fromFragment(location.hash);
-  return kept !== undefined && kept.text !== "" ? kept : { ...FRESH, text: EXAMPLES[0]?.text ?? "" };
+  const text = startText() ?? EXAMPLES[0]?.text ?? "";
+  return kept !== undefined && kept.text !== "" ? kept : { ...FRESH, text };
 }
 
 /** The line that says what the compiler is at. */
