@@ -1,18 +1,25 @@
 /** choose: picks a schedule for an op on a target, with its reasons, or refuses a request that cannot be met. */
+
+import { gpuFor } from "../../hw-models/index.ts";
 import type { Diagnostics, Span } from "../../ir/diagnostics.ts";
 import { compileAddress } from "../../ir/layout/apply.ts";
+import { addressBits } from "../../ir/layout/build.ts";
 import { BIT } from "../../ir/layout/layout.ts";
 import type { Program, Tensor, TileOp } from "../../ir/program.ts";
 import { findRow } from "../../ir/row-catalogue.ts";
+import type { MatrixRow } from "../../ir/rows.ts";
 import { bitsOf, isInt } from "../../ir/scalar.ts";
 import type { Target } from "../../ir/target.ts";
 import { forEachOp } from "../edit.ts";
+import { codesBehind } from "../tile/pairs.ts";
+import { costOf, type RowProblem, type Tiling, tilings } from "./cost.ts";
 import type { Schedule, ScheduleRequest } from "./schedule.ts";
 
 type Contract = Extract<TileOp, { kind: "contract" }>;
 
 /** What the choice depends on, read off the program after the algebra. */
 interface Problem {
+  readonly program: Program;
   readonly op: Contract;
   readonly x: Tensor;
   readonly w: Tensor;
@@ -24,6 +31,8 @@ interface Problem {
   readonly planar: boolean;
   /** Values per block of the weights' format. */
   readonly block: number;
+  /** Bytes of all inputs and outputs. */
+  readonly bytes: number;
 }
 
 /** True when each 32 consecutive values of a row have each of their planes in one aligned word. */
@@ -56,7 +65,10 @@ function problemOf(program: Program): Problem | undefined {
   const free = op.domain.filter((d) => !over.has(d.axis));
   const formats = program.tensors.flatMap((t) => (t.origin === undefined ? [] : [t.origin.format]));
   const blocks = program.formats.filter((f) => formats.includes(f.name) && f.block > 1).map((f) => f.block);
+  const streams = program.tensors.filter((t) => t.role !== "local" && t.layout !== undefined);
   return {
+    program,
+    bytes: streams.reduce((sum, t) => sum + addressBits(t.layout!) / 8, 0),
     op,
     x,
     w,
@@ -113,6 +125,27 @@ function spread(p: Problem, shape: Shape, target: Target): Pick<Schedule, "warps
   return target.exchange === "block" || split === 1 ? { warps: target.warps, split: 1 } : { warps: 1, split };
 }
 
+/** The cheapest tiling of a half-precision row by the cost model; undefined where the target's GPU has no model. */
+function cheapest(p: Problem, row: MatrixRow, target: Target): (Tiling & { readonly reason: string }) | undefined {
+  const gpu = gpuFor(target.name);
+  if (gpu === undefined) return undefined;
+  const { m, n, k, bytes } = p;
+  const codes = codesBehind(p.program, p.w.id, true);
+  const problem: RowProblem = { m, n, k, bytes, weightBits: codes.bits, pairs: codes.pairs };
+  const weighed = tilings(problem, row, chunkFor(p.block, 128), target.warps)
+    .map((tiling) => ({ tiling, ...costOf(problem, tiling, row, gpu) }))
+    .sort((a, b) => a.microseconds - b.microseconds);
+  const [best] = weighed;
+  if (best === undefined) return undefined;
+  const micro = best.microseconds.toFixed(1);
+  return {
+    ...best.tiling,
+    reason: `cheapest of ${weighed.length} tilings on ${gpu.name}: about ${micro} µs, limited by ${LIMITS[best.limiter]}`,
+  };
+}
+
+const LIMITS = { issue: "instructions issued", memory: "memory", waiting: "waiting for reads" } as const;
+
 function planSchedule(
   p: Problem,
   strategy: Schedule["strategy"],
@@ -120,6 +153,12 @@ function planSchedule(
   row: string | undefined,
   reasons: readonly string[],
 ): Schedule {
+  const half = row === undefined ? undefined : findRow(row);
+  const weighed = strategy === "mma" && half?.op === "mulAdd" ? cheapest(p, half, target) : undefined;
+  if (weighed !== undefined) {
+    const { reason, ...tiling } = weighed;
+    return { strategy, row: half!.id, ...tiling, reasons: [...reasons, reason] };
+  }
   const shape = shapeOf(p, strategy, row);
   return { ...shape, ...spread(p, shape, target), stages: 1, reasons };
 }

@@ -1,10 +1,12 @@
 /** Which values of the reduced axis share a register of a half-precision row: those whose codes decode two at a time. */
+
+import type { ExprId, Exprs } from "../../ir/expr.ts";
 import { compileAddress } from "../../ir/layout/apply.ts";
 import { BIT } from "../../ir/layout/layout.ts";
 import type { Program, Tensor, TileOp } from "../../ir/program.ts";
 import { findRow } from "../../ir/row-catalogue.ts";
 import { bitsOf, isInt } from "../../ir/scalar.ts";
-import { forEachOp, ProgramEditor } from "../edit.ts";
+import { factorsOf, forEachOp } from "../edit.ts";
 
 type Contract = Extract<TileOp, { kind: "contract" }>;
 
@@ -19,38 +21,80 @@ const SAMPLED = 4096;
 export function pairDistance(program: Program, contract: Contract): number {
   const row = findRow(contract.row ?? "");
   if (row === undefined || row.a.type !== "f16" || contract.over.length !== 1) return 1;
-  const axis = contract.over[0]!;
-  const chunk = contract.domain.find((d) => d.axis === axis)?.extent ?? 1;
-  const source = codesOf(program, contract.a.tensor);
-  if (source?.layout === undefined || !isInt(source.type) || bitsOf(source.type) > 10) return 1;
+  const chunk = contract.domain.find((d) => d.axis === contract.over[0])?.extent ?? 1;
+  const { pairs } = codesBehind(program, contract.a.tensor, false);
   // A lane owns the two halves of a register in each of a step's instructions: a run of twice as many values.
-  const run = (2 * chunk) / row.k;
-  for (let distance = 1; 2 * distance <= run; distance *= 2) if (liesApart(source, distance)) return distance;
-  return 1;
+  return pairs > 0 && 2 * pairs <= (2 * chunk) / row.k ? pairs : 1;
 }
 
-/** The memory whose codes a register tensor is decoded from, where decoding is a conversion, perhaps with an offset. */
-function codesOf(program: Program, id: string): Tensor | undefined {
-  const editor = new ProgramEditor(program);
+/**
+ * Bits of the codes that a tensor is decoded from, and the distance of two that decode together; 0: none do. `scaled`:
+ * scales still stand beside them.
+ */
+export function codesBehind(
+  program: Program,
+  id: string,
+  scaled: boolean,
+): { readonly bits: number; readonly pairs: number } {
+  const own = program.tensors.find((t) => t.id === id);
+  const source = codesOf(program, id, scaled);
+  if (source?.layout === undefined) return { bits: own === undefined ? 16 : storedBits(program, own), pairs: 0 };
+  const bits = bitsOf(source.type);
+  if (!isInt(source.type) || bits > 10) return { bits, pairs: 0 };
+  for (let distance = 1; distance <= 16; distance *= 2)
+    if (liesApart(source, distance)) return { bits, pairs: distance };
+  return { bits, pairs: 0 };
+}
+
+/** Bits of the narrowest stored input that a tensor is computed from: its codes, where there are several fields. */
+function storedBits(program: Program, tensor: Tensor): number {
+  let bits = bitsOf(tensor.type);
+  forEachOp(program.body, (op) => {
+    if (op.kind !== "map" || op.to.tensor !== tensor.id) return;
+    for (const region of op.inputs) {
+      const from = program.tensors.find((t) => t.id === region.tensor);
+      if (from !== undefined && isInt(from.type)) bits = Math.min(bits, bitsOf(from.type));
+    }
+  });
+  return bits;
+}
+
+/**
+ * The memory whose codes a tensor is decoded from, where decoding is a conversion, perhaps with an offset. `scaled`: other
+ * factors may stand beside it, which will have left before the row multiplies.
+ */
+function codesOf(program: Program, id: string, scaled: boolean): Tensor | undefined {
+  const { exprs } = program;
   let codes: string | undefined;
   forEachOp(program.body, (op) => {
-    if (op.kind !== "map" || op.to.tensor !== id || op.over.length > 0 || op.inputs.length !== 1) return;
-    let value = editor.build.get(op.value);
-    while (value.kind === "cast") value = editor.build.get(value.of);
-    if (value.kind === "op" && (value.op === "add" || value.op === "sub")) {
-      const [of, by] = value.args.map((arg) => editor.build.get(arg));
-      if (by?.kind === "const" && of !== undefined) value = of;
-      while (value.kind === "cast") value = editor.build.get(value.of);
-    }
-    if (value.kind === "input") codes = op.inputs[0]!.tensor;
+    if (op.kind !== "map" || op.to.tensor !== id || op.over.length > 0) return;
+    const found = factorsOf(exprs, uncast(exprs, op.value)).map((f) => codeInput(exprs, f));
+    if (found.length > 1 && !scaled) return;
+    const regions = found.flatMap((n) => (n === undefined ? [] : [op.inputs[n]!]));
+    const stored = regions.filter((r) => isInt(program.tensors.find((t) => t.id === r.tensor)?.type ?? "f32"));
+    if (stored.length === 1) codes = stored[0]!.tensor;
   });
-  let memory: Tensor | undefined;
+  let memory = program.tensors.find((t) => t.id === codes && t.role === "input");
   forEachOp(program.body, (op) => {
     if (op.kind !== "copy" || op.to.tensor !== codes || op.from.bit !== undefined) return;
-    const from = editor.tensor(op.from.tensor);
-    if (from.place === "global") memory = from;
+    const from = program.tensors.find((t) => t.id === op.from.tensor);
+    if (from?.place === "global") memory = from;
   });
   return memory;
+}
+
+function uncast(exprs: Exprs, root: ExprId): ExprId {
+  const expr = exprs.exprs[root];
+  return expr?.kind === "cast" ? uncast(exprs, expr.of) : root;
+}
+
+/** The number of the input that an expression converts, perhaps beside a constant. */
+function codeInput(exprs: Exprs, root: ExprId): number | undefined {
+  const expr = exprs.exprs[uncast(exprs, root)];
+  if (expr?.kind === "input") return expr.index;
+  if (expr?.kind !== "op" || (expr.op !== "add" && expr.op !== "sub")) return undefined;
+  const [of, by] = expr.args;
+  return exprs.exprs[by!]?.kind === "const" ? codeInput(exprs, of!) : undefined;
 }
 
 /** True when, in each run of 2 · `distance` values, those of its first half lie 16 bits below those of its second. */
