@@ -9,6 +9,8 @@ function addCommand(program: Command, spec: CommandSpec, terminal: Terminal, fin
   const command = program.command(spec.name).description(spec.about);
   for (const [name, about] of spec.arguments) command.argument(name, about);
   for (const [flags, about, fallback] of spec.options) command.option(flags, about, fallback);
+  const { notes } = spec;
+  if (notes !== undefined) command.addHelpText("after", () => `\n${notes()}`);
   if (spec.examples.length > 0)
     command.addHelpText("after", `\nExamples:\n${spec.examples.map((e) => `  $ bitloom ${e}`).join("\n")}`);
   command.action(async () => {

@@ -1,4 +1,5 @@
 /** Every command as data: its words on the command line, its help, and the file that carries it out, loaded on demand. */
+import { ruleHelp } from "../quantize/rule-texts.ts";
 import type { Exit, Terminal } from "./terminal.ts";
 
 /** What a command's file exports: its arguments in order, its options as declared in the table. */
@@ -10,6 +11,8 @@ export interface CommandSpec {
   readonly arguments: readonly (readonly [name: string, about: string])[];
   readonly options: readonly (readonly [flags: string, about: string, fallback?: string])[];
   readonly examples: readonly string[];
+  /** More to say in the help. */
+  readonly notes?: () => string;
   readonly load: () => Promise<{ readonly run: Run }>;
 }
 
@@ -140,12 +143,29 @@ export const COMMANDS: readonly CommandSpec[] = [
     arguments: [["<file>", "a safetensors, GGUF or npy file"]],
     options: [
       ["--format <name>", "a format of the library, or of --loom"],
-      ["-o, --out <file>", "the safetensors file to write"],
+      ["-o, --out <file>", "the file to write: .safetensors, or .gguf for GGUF's own formats"],
       ["--tensors <globs>", "which tensors, comma-separated, * and ? stand for anything (default: matrices)"],
       ["--loom <file>", "a .loom file that declares the format"],
+      [
+        "--rule <name>",
+        "how values become codes (default: the format's own rule); gptq and awq go before one: gptq+mse",
+      ],
+      ["--activations <file>", "inputs of the layers, rows of samples by the weights' names: for gptq, awq, k-means"],
+      ["--hessian <file>", "(2 / samples) times the sum of x xT in their place"],
+      ["--act-order", "gptq: columns with the largest diagonal first"],
+      ["--damping <part>", "gptq: added to the diagonal, as a part of its mean (default: 0.01)"],
+      ["--rotate <rotation>", "hadamard, or hadamard:SEED with random signs: rotate rows before encoding"],
+      ["--outliers <which>", "keep outliers whole beside the codes: gobo, or 4sigma for those beyond 4 deviations"],
+      ["--threads <number>", "threads (default: one a core for large files)"],
       JSON_OPTION,
     ],
-    examples: ["quantize model.safetensors --format int4_g128 --tensors '*.weight' -o model.int4.safetensors"],
+    notes: ruleHelp,
+    examples: [
+      "quantize model.safetensors --format int4_g128 --tensors '*.weight' -o model.int4.safetensors",
+      "quantize model.safetensors --format q4_k -o model.q4_k.gguf",
+      "quantize model.safetensors --format u4_g128 --rule gptq+mse --act-order --activations inputs.safetensors -o model.gptq.safetensors",
+      "quantize model.safetensors --format i4_row --rotate hadamard:1 -o model.rotated.safetensors",
+    ],
     load: () => import("./quantize.ts"),
   },
   {

@@ -1,7 +1,6 @@
 /** `bitloom dequantize FILE -o OUT`: packed tensors, or GGUF's blocks, as plain numbers again. */
-import { Diagnostics, type Source } from "../../ir/diagnostics.ts";
+import { Diagnostics } from "../../ir/diagnostics.ts";
 import type { Format } from "../../ir/format.ts";
-import { check } from "../check/check.ts";
 import { ELEMENTS, encodeElements, type WritableType } from "../io/elements.ts";
 import type { AtomicFile } from "../io/node-files.ts";
 import {
@@ -27,6 +26,8 @@ import {
 } from "../io/tensor-file.ts";
 import { hasNonFinite } from "../quantize/error-stats.ts";
 import { decoderOfFormat, type FormatDecoder } from "../quantize/format-decode.ts";
+import { formatNamed } from "../quantize/named.ts";
+import { type Transform, undoTransform } from "../quantize/transform.ts";
 import { formatBytes, formatSeconds } from "./table.ts";
 import { type OpenTensors, refuseFile, withTensors, writeTensors } from "./tensor-files.ts";
 import { EXIT, type Exit, printJson, type Terminal, usageError } from "./terminal.ts";
@@ -39,102 +40,147 @@ export interface DequantizeOptions {
 
 const TYPES: Readonly<Record<string, WritableType>> = { f32: "F32", f16: "F16", bf16: "BF16" };
 
-/** One packed tensor of a file: its declaration and the tensors of its fields. */
+/** One packed tensor of a file: its declaration, the tensors of its fields, and what belongs to them. */
 export interface PackedView {
   readonly name: string;
   readonly entry: PackedTensor;
   readonly format: Format;
   readonly decode: FormatDecoder;
   readonly fields: readonly TensorInfo[];
+  /** A factor a column, and outliers with their places, where there are such. */
+  readonly channels?: TensorInfo;
+  readonly outliers?: { readonly index: TensorInfo; readonly value: TensorInfo };
+}
+
+/** All tensors that make up a packed one. */
+export function partsOf({ fields, channels, outliers }: PackedView): readonly TensorInfo[] {
+  return [...fields, ...(channels ? [channels] : []), ...(outliers ? [outliers.index, outliers.value] : [])];
 }
 
 /** The packed tensors of a file. Reports a record that does not fit the file, and returns undefined. */
 export function packedViews(file: TensorFile, sink: Diagnostics): readonly PackedView[] | undefined {
   const text = file.metadata.get(PACKED_KEY);
-  if (typeof text !== "string") return [];
+  // GGUF's own types say by themselves what they are: there the record only carries figures.
+  if (typeof text !== "string" || file.container === "gguf") return [];
   const fail = (message: string): undefined => reportFile(sink, "file/packed", 0, 0, 8, message);
   const record = parseRecord(text);
   if ("wrong" in record) return fail(`the metadata \`${PACKED_KEY}\` is not understood: ${record.wrong}`);
-  const formats = declared(
-    record.sources,
-    Object.values(record.tensors).map((t) => t.format),
-  );
-  const byName = new Map(file.tensors.map((t) => [t.name, t]));
+  const formats = new Map<string, Format | undefined>();
+  const tensors = new Map(file.tensors.map((t) => [t.name, t]));
   const views: PackedView[] = [];
   for (const [name, entry] of Object.entries(record.tensors)) {
+    if (!formats.has(entry.format)) formats.set(entry.format, formatNamed(record.sources, entry.format));
     const format = formats.get(entry.format);
     if (format === undefined)
       return fail(`the file's declarations do not give the format \`${entry.format}\` of \`${name}\``);
-    const values = countOf(entry.shape);
-    const [rows, columns] = [rowCount(entry.shape), rowLength(entry.shape)];
-    if (values === undefined || values === 0 || !canPack(format, columns))
-      return fail(`\`${name}\` cannot have the shape [${entry.shape.join(", ")}]`);
-    const fields: TensorInfo[] = [];
-    for (const field of format.fields) {
-      const { name: wanted } = fieldTensor(name, format, field, rows, columns);
-      const stored = byName.get(wanted);
-      const bytes = streamBytes(format, field, rows, columns);
-      if (stored === undefined) return fail(`\`${name}\` lacks the tensor \`${wanted}\``);
-      if (stored.bytes !== bytes) {
-        const { start, end } = stored.span;
-        return reportFile(
-          sink,
-          "file/packed",
-          0,
-          start,
-          end,
-          `\`${wanted}\` has ${stored.bytes} bytes, its format needs ${bytes}`,
-        );
-      }
-      fields.push(stored);
-    }
-    views.push({ name, entry, format, decode: decoderOfFormat(format), fields });
+    const view = viewOf(tensors, name, entry, format, sink);
+    if (view === undefined) return undefined;
+    views.push(view);
   }
   return views;
 }
 
-/** Formats that a file declares itself, checked like any other source. */
-function declared(sources: readonly Source[], names: readonly string[]): ReadonlyMap<string, Format> {
-  // A record's names are data from a file: only what looks like a name becomes part of a source.
-  const asked = [...new Set(names)].filter((n) => /^[A-Za-z_][\w<>, ]*$/.test(n));
-  const found = new Map<string, Format>();
-  for (const name of asked) {
-    const request = {
-      name: "request",
-      text: `op asked<N, K>(x: ${name}[N, K]) -> f32[N, K] {\n  y[n, k] = x[n, k]\n}\n`,
-    };
-    const module = check([...sources, request], new Diagnostics());
-    const wanted = module.ops.find((op) => op.name === "asked")?.operands[0]?.format;
-    const format = module.formats.find((f) => f.name === wanted);
-    if (format !== undefined) found.set(name, format);
+function viewOf(
+  tensors: ReadonlyMap<string, TensorInfo>,
+  name: string,
+  entry: PackedTensor,
+  format: Format,
+  sink: Diagnostics,
+): PackedView | undefined {
+  const values = countOf(entry.shape);
+  const [rows, columns] = [rowCount(entry.shape), rowLength(entry.shape)];
+  if (values === undefined || values === 0 || !canPack(format, columns))
+    return reportFile(sink, "file/packed", 0, 0, 8, `\`${name}\` cannot have the shape [${entry.shape.join(", ")}]`);
+  if (entry.rotation !== undefined && columns % entry.rotation.block !== 0)
+    return reportFile(sink, "file/packed", 0, 0, 8, `rows of \`${name}\` are no multiple of ${entry.rotation.block}`);
+  /** The tensor of a part, or undefined having said why there is none. */
+  const part = (wanted: string, bytes: number): TensorInfo | undefined => {
+    const stored = tensors.get(wanted);
+    if (stored === undefined)
+      return reportFile(sink, "file/packed", 0, 0, 8, `\`${name}\` lacks the tensor \`${wanted}\``);
+    if (stored.bytes === bytes) return stored;
+    const { start, end } = stored.span;
+    return reportFile(
+      sink,
+      "file/packed",
+      0,
+      start,
+      end,
+      `\`${wanted}\` has ${stored.bytes} bytes, its format needs ${bytes}`,
+    );
+  };
+  const fields: TensorInfo[] = [];
+  for (const field of format.fields) {
+    const stored = part(
+      fieldTensor(name, format, field, rows, columns).name,
+      streamBytes(format, field, rows, columns),
+    );
+    if (stored === undefined) return undefined;
+    fields.push(stored);
   }
-  return found;
+  const view = { name, entry, format, decode: decoderOfFormat(format), fields };
+  const channels = entry.channels === true ? part(`${name}.channels`, 4 * columns) : undefined;
+  if (entry.channels === true && channels === undefined) return undefined;
+  if (entry.outliers === undefined) return { ...view, ...(channels && { channels }) };
+  const index = part(`${name}.outliers.index`, 8 * entry.outliers);
+  const value = part(`${name}.outliers.value`, 4 * entry.outliers);
+  if (index === undefined || value === undefined) return undefined;
+  return { ...view, ...(channels && { channels }), outliers: { index, value } };
 }
 
-const PIECE_VALUES = 1 << 22;
+const PIECE_VALUES = 1 << 20;
 
-/** Hands the values of a packed tensor to `use`, some rows at a time. False where a field holds no number. */
+/** Rows and columns of outliers one after the other, rows ascending, and the values. */
+interface Outliers {
+  readonly places: Uint32Array;
+  readonly values: Float32Array;
+}
+
+async function outliersOf({ source }: OpenTensors, { outliers, entry }: PackedView): Promise<Outliers | undefined> {
+  if (outliers === undefined) return { places: new Uint32Array(0), values: new Float32Array(0) };
+  const { index, value } = outliers;
+  const places = new Uint32Array((await source.read(index.start, index.bytes)).slice().buffer);
+  const values = new Float32Array((await source.read(value.start, value.bytes)).slice().buffer);
+  const [rows, columns] = [rowCount(entry.shape), rowLength(entry.shape)];
+  for (let n = 0; n < values.length; n++) {
+    const [row, column] = [places[2 * n]!, places[2 * n + 1]!];
+    if (row >= rows || column >= columns || (n > 0 && row < places[2 * n - 2]!)) return undefined;
+  }
+  return { places, values };
+}
+
+/** Hands the values of a packed tensor to `use`, some rows at a time. False where a field holds no number, or a wrong place. */
 export async function eachPiece(
-  { source }: OpenTensors,
+  opened: OpenTensors,
   view: PackedView,
   use: (values: Float32Array, row: number) => void | Promise<void>,
 ): Promise<boolean> {
+  const { source } = opened;
   const { format, fields, decode, entry } = view;
   const [rows, columns] = [rowCount(entry.shape), rowLength(entry.shape)];
   const step = Math.min(rows, Math.max(1, Math.floor(PIECE_VALUES / columns / ROW_STEP)) * ROW_STEP);
+  const outliers = await outliersOf(opened, view);
+  if (outliers === undefined) return false;
+  const transform: Transform = {
+    ...(entry.rotation && { rotation: entry.rotation }),
+    ...(view.channels && { channels: await readValues(source, view.channels, 0, columns) }),
+  };
+  let next = 0;
   for (let row = 0; row < rows; row += step) {
     const count = Math.min(step, rows - row);
-    const values = new Map<string, ArrayLike<number>>();
+    const held = new Map<string, ArrayLike<number>>();
     for (const [n, field] of format.fields.entries()) {
       const whole = field.scope === "tensor";
       const from = whole ? 0 : streamBytes(format, field, row, columns);
       const to = whole ? fields[n]!.bytes : streamBytes(format, field, row + count, columns);
       const bytes = await source.read(fields[n]!.start + from, to - from);
-      values.set(field.name, unpackField(format, field, bytes, count, columns));
+      held.set(field.name, unpackField(format, field, bytes, count, columns));
     }
-    const decoded = decode(values, columns);
-    if (hasNonFinite(decoded)) return false;
-    await use(decoded, row);
+    const values = undoTransform(decode(held, columns), columns, transform);
+    for (; next < outliers.values.length && outliers.places[2 * next]! < row + count; next++)
+      values[(outliers.places[2 * next]! - row) * columns + outliers.places[2 * next + 1]!] = outliers.values[next]!;
+    if (hasNonFinite(values)) return false;
+    await use(values, row);
   }
   return true;
 }
@@ -175,7 +221,7 @@ function jobsOf(
   views: readonly PackedView[],
   forced: WritableType | undefined,
 ): readonly Job[] {
-  const fieldNames = new Set(views.flatMap((v) => v.fields.map((f) => f.name)));
+  const fieldNames = new Set(views.flatMap((v) => partsOf(v).map((f) => f.name)));
   const packed = views.map((view): Job => {
     const type = forced ?? TYPES[view.entry.type.toLowerCase()] ?? "F32";
     const width = type === "F32" ? 4 : 2;

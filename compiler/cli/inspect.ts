@@ -3,10 +3,10 @@ import { Diagnostics } from "../../ir/diagnostics.ts";
 import type { Format } from "../../ir/format.ts";
 import { PACKED_KEY } from "../io/packed.ts";
 import { countOf, isReadable, type MetadataValue, readValues, rowLength, type TensorInfo } from "../io/tensor-file.ts";
-import { ErrorStats } from "../quantize/error-stats.ts";
+import { addErrors, type ErrorSums, errorsOf, NO_ERRORS, sqnrDb as sqnrOf } from "../quantize/error-stats.ts";
 import { blockCaption, blockPicture } from "./block-picture.ts";
-import { eachPiece, type PackedView, packedViews } from "./dequantize.ts";
-import { formatSqnr } from "./quantize.ts";
+import { eachPiece, type PackedView, packedViews, partsOf } from "./dequantize.ts";
+import { formatSqnr } from "./quantize-report.ts";
 import { formatBytes, printTable } from "./table.ts";
 import { globMatcher, type OpenTensors, refuseFile, withTensors } from "./tensor-files.ts";
 import { EXIT, type Exit, printJson, type Terminal, usageError } from "./terminal.ts";
@@ -78,16 +78,17 @@ async function compare(
   packed: OpenTensors,
   view: PackedView,
   original: OpenTensors,
-): Promise<ErrorStats | undefined> {
+): Promise<ErrorSums | undefined> {
   const tensor = original.file.tensors.find((t) => t.name === view.name);
   if (tensor === undefined || !isReadable(tensor) || `${tensor.shape}` !== `${view.entry.shape}`) return undefined;
-  const errors = new ErrorStats();
+  const total = { errors: NO_ERRORS };
   const columns = rowLength(view.entry.shape);
   terminal.progress(`comparing ${view.name}`);
   await eachPiece(packed, view, async (decoded, row) => {
-    errors.add(await readValues(original.source, tensor, row * columns, decoded.length), decoded);
+    const values = await readValues(original.source, tensor, row * columns, decoded.length);
+    total.errors = addErrors(total.errors, errorsOf(values, decoded));
   });
-  return errors;
+  return total.errors;
 }
 
 async function rowsOf(
@@ -98,13 +99,14 @@ async function rowsOf(
   options: InspectOptions,
 ): Promise<readonly Row[]> {
   const wanted = options.tensors === undefined ? () => true : globMatcher(options.tensors);
-  const fields = new Set(views.flatMap((v) => v.fields.map((f) => f.name)));
+  const fields = new Set(views.flatMap((v) => partsOf(v).map((f) => f.name)));
   const rows: Row[] = [];
   for (const view of views.filter((v) => wanted(v.name))) {
     const { name, entry, format } = view;
-    const bytes = view.fields.reduce((sum, f) => sum + f.bytes, 0);
+    const bytes = partsOf(view).reduce((sum, f) => sum + f.bytes, 0);
     const errors = original === undefined ? undefined : await compare(terminal, opened, view, original);
-    const { sqnrDb, maxError } = errors ?? entry.error;
+    const { sqnrDb, maxError } =
+      errors === undefined ? entry.error : { sqnrDb: sqnrOf(errors), maxError: errors.maxError };
     const bitsPerValue = (8 * bytes) / (countOf(entry.shape) ?? 1);
     const each: EachPiece = (use) => eachPiece(opened, view, use);
     const stats = options.stats === true ? { stats: await statsOf(each) } : {};

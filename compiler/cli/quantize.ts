@@ -1,339 +1,293 @@
 /** `bitloom quantize FILE --format NAME -o OUT`: packs tensors of a file into a declared format, a piece at a time. */
-import { scopeBits } from "../../ir/format.ts";
-import { ELEMENTS, encodeElements, FLOATING } from "../io/elements.ts";
+import type { Source } from "../../ir/diagnostics.ts";
+import { internal } from "../../ir/diagnostics.ts";
+import { FLOATING } from "../io/elements.ts";
 import type { AtomicFile } from "../io/node-files.ts";
-import {
-  canPack,
-  fieldTensor,
-  PACKED_KEY,
-  type PackedRecord,
-  type PackedTensor,
-  packField,
-  ROW_STEP,
-  streamBytes,
-} from "../io/packed.ts";
-import { layOutSafetensors, type NewTensor, type SafetensorsPlan } from "../io/safetensors.ts";
-import { countOf, isReadable, readValues, rowCount, rowLength, type TensorInfo } from "../io/tensor-file.ts";
-import {
-  type FieldValues,
-  type FormatEncoder,
-  joinStats,
-  statsOf,
-  studyTensor,
-  type TensorStats,
-} from "../quantize/encoder.ts";
-import { ErrorStats, hasNonFinite } from "../quantize/error-stats.ts";
-import { decoderOfFormat, type FormatDecoder } from "../quantize/format-decode.ts";
+import { PACKED_KEY, type PackedRecord, type PackedTensor } from "../io/packed.ts";
+import { countOf, rowLength } from "../io/tensor-file.ts";
+import { sqnrDb } from "../quantize/error-stats.ts";
 import { encoderOfFormat } from "../quantize/format-encode.ts";
+import { modelOf } from "../quantize/format-model.ts";
+import { hadamardBlock } from "../quantize/hadamard.ts";
+import { preparePacking } from "../quantize/recipe.ts";
+import { RULES } from "../quantize/rules.ts";
+import { type Calibration, type LayerInputs, layerInputs } from "./calibration.ts";
 import { readSources } from "./check.ts";
-import { formatBytes, formatSeconds, printTable } from "./table.ts";
+import { type EncodePool, openPool } from "./encode-pool.ts";
+import { createProgress } from "./progress.ts";
+import {
+  type Extras,
+  ggufTypeOf,
+  type Job,
+  type OutputPlan,
+  planGguf,
+  planJobs,
+  planSafetensors,
+} from "./quantize-plan.ts";
+import { reportQuantized } from "./quantize-report.ts";
+import { type QuantizeOptions, readWishes, type Wishes } from "./quantize-request.ts";
+import {
+  type Prepared,
+  packTensor,
+  prepareTensor,
+  streamOffset,
+  type Unsound,
+  type Workshop,
+} from "./quantize-tensor.ts";
 import {
   type FoundFormat,
   findFormat,
-  globMatcher,
   type OpenTensors,
+  refuseRequest,
   withTensors,
   writeTensors,
 } from "./tensor-files.ts";
-import { EXIT, type Exit, printJson, type Terminal, usageError } from "./terminal.ts";
+import { EXIT, type Exit, type Terminal, usageError } from "./terminal.ts";
 
-export interface QuantizeOptions {
-  readonly format?: string;
-  readonly out?: string;
-  readonly tensors?: string;
-  readonly loom?: string;
-  readonly json?: boolean;
-}
-
-/** Values of one piece: bounds the memory, whatever the size of a tensor. */
-const PIECE_VALUES = 1 << 22;
-
-/** One tensor of the output: packed, or copied as it is. */
-interface Job {
-  readonly tensor: TensorInfo;
-  readonly packed: boolean;
-  /** Indices of its first tensor in the plan; a packed one has one for each field. */
-  readonly first: number;
-}
-
-/** Everything that packing a tensor needs. */
-interface Packing extends FoundFormat {
-  readonly encoder: FormatEncoder;
-  readonly decode: FormatDecoder;
-}
+/** Bytes of one read while copying. */
+const COPY_BYTES = 1 << 24;
+/** Below this there is less work than starting threads is. */
+const VALUES_FOR_THREADS = 1 << 22;
 
 export async function run(terminal: Terminal, paths: readonly string[], options: QuantizeOptions): Promise<Exit> {
   const [path = ""] = paths;
-  if (options.format === undefined)
-    return usageError(terminal, "say which --format", "`bitloom formats` lists those of the library");
-  if (options.out === undefined) return usageError(terminal, "say where to: -o OUT.safetensors");
-  const { format: name, out } = options;
+  const wishes = readWishes(options);
+  if ("wrong" in wishes) return usageError(terminal, wishes.wrong, wishes.hint);
   const sources = options.loom === undefined ? [] : readSources(terminal, [options.loom]);
   if (sources === undefined) return EXIT.unreadable;
-  const found = findFormat(terminal, name, sources, "--format");
+  const found = findFormat(terminal, wishes.format, sources, "--format");
   if (found === undefined) return EXIT.failed;
-  const encoder = encoderOfFormat(found.format);
-  if (encoder === undefined) {
-    const message = `no encoder knows the format \`${found.format.name}\``;
-    return usageError(terminal, message, "it is neither scales, selectors and offsets around a grid nor OliVe's pairs");
-  }
-  const packing: Packing = { ...found, encoder, decode: decoderOfFormat(found.format) };
-  return withTensors(terminal, "quantize", path, options.json, (opened) =>
-    quantizeFile(terminal, opened, packing, out, options),
-  );
+  const refused = refusal(found, wishes);
+  if (refused !== undefined) return refuseRequest(terminal, "quantize", "file/rule", refused, options.json);
+  const work = (calibration: Calibration | undefined) =>
+    withTensors(terminal, "quantize", path, options.json, (opened) =>
+      quantizeFile({ terminal, opened, found, sources, wishes, options, calibration }),
+    );
+  const inputs = options.activations ?? options.hessian;
+  if (inputs === undefined) return work(undefined);
+  const kind = options.hessian === undefined ? "activations" : "hessian";
+  return withTensors(terminal, "quantize", inputs, options.json, (opened) => work({ kind, opened }));
 }
 
-/** Tensors that are quantized without being asked for: matrices of floating-point or coded values. */
-function isWeight({ type, shape }: TensorInfo): boolean {
-  return shape.length >= 2 && (FLOATING.has(type.name) || type.valuesPerBlock > 1);
+/** Why a rule cannot encode a format. */
+function refusal({ format }: FoundFormat, { rule, gptq }: Wishes): string | undefined {
+  const encoder = encoderOfFormat(format, rule === undefined ? {} : { rule });
+  if (encoder === undefined && rule === undefined) return `no rule is known for the format \`${format.name}\``;
+  if (encoder === undefined)
+    return `the rule \`${rule}\` is for ${RULES.find((r) => r.name === rule)?.fits ?? "others"}; \`${format.name}\` is none of them`;
+  if (gptq !== undefined && modelOf(format) === undefined)
+    return `gptq is for grids under scales; \`${format.name}\` is none of them`;
+  return undefined;
 }
 
-/** The jobs of a file and the tensors they write, or what is wrong with the request. */
-function planJobs(
-  { file, path }: OpenTensors,
-  packing: Packing,
-  tensors: string | undefined,
-):
-  | { readonly jobs: readonly Job[]; readonly outputs: readonly NewTensor[] }
-  | { readonly wrong: string; readonly hint?: string } {
-  const matches =
-    tensors === undefined
-      ? isWeight
-      : (
-          (glob) => (t: TensorInfo) =>
-            glob(t.name)
-        )(globMatcher(tensors));
-  const jobs: Job[] = [];
-  const outputs: NewTensor[] = [];
-  for (const tensor of file.tensors) {
-    const { name, type, shape } = tensor;
-    const packed = matches(tensor) && (countOf(shape) ?? 0) > 0;
-    jobs.push({ tensor, packed, first: outputs.length });
-    if (!packed) {
-      if (!ELEMENTS.has(type.name))
-        return {
-          wrong: `safetensors has no ${type.name}, so \`${name}\` cannot be copied`,
-          hint: "choose it with --tensors",
-        };
-      outputs.push({ name, type: type.name, shape });
-      continue;
-    }
-    if (!isReadable(tensor)) return { wrong: `values of type ${type.name} (\`${name}\`) cannot be read` };
-    const [rows, columns] = [rowCount(shape), rowLength(shape)];
-    if (!canPack(packing.format, columns))
-      return { wrong: `the bit offsets of \`${packing.format.name}\` are too irregular for rows of ${columns}` };
-    outputs.push(...packing.format.fields.map((field) => fieldTensor(name, packing.format, field, rows, columns)));
+interface Order {
+  readonly terminal: Terminal;
+  readonly opened: OpenTensors;
+  readonly found: FoundFormat;
+  readonly sources: readonly Source[];
+  readonly wishes: Wishes;
+  readonly options: QuantizeOptions;
+  readonly calibration: Calibration | undefined;
+}
+
+async function quantizeFile(order: Order): Promise<Exit> {
+  const { terminal, opened, found, wishes, options } = order;
+  const gguf = wishes.out.toLowerCase().endsWith(".gguf");
+  if (gguf && (wishes.awq || wishes.rotation !== undefined || wishes.outliers !== undefined))
+    return usageError(
+      terminal,
+      "GGUF has no place for rotations, channel scales or outliers",
+      "write a safetensors file",
+    );
+  const jobs = planJobs(opened, found, options.tensors, gguf);
+  if ("wrong" in jobs) return usageError(terminal, jobs.wrong, jobs.hint);
+  const packedJobs = jobs.filter((j) => j.packed);
+  const values = packedJobs.reduce((sum, { tensor }) => sum + (countOf(tensor.shape) ?? 0), 0);
+  const pool = openPool(values < VALUES_FOR_THREADS && wishes.threads === undefined ? 1 : wishes.threads);
+  try {
+    return await quantizeWith(order, pool, jobs, gguf);
+  } finally {
+    await pool.close();
   }
-  if (!jobs.some((j) => j.packed)) {
-    const hint = `it has ${
-      file.tensors
-        .slice(0, 6)
-        .map((t) => t.name)
-        .join(", ") || "none"
-    }${file.tensors.length > 6 ? ", …" : ""}`;
-    return { wrong: tensors === undefined ? `${path} has no matrices` : `no tensor matches \`${tensors}\``, hint };
-  }
-  const twice = outputs.map((t) => t.name).find((n, i, all) => all.indexOf(n) !== i || n === "__metadata__");
-  return twice === undefined ? { jobs, outputs } : { wrong: `two tensors would be called \`${twice}\`` };
 }
 
 /** Figures as long as any can be: room for the real ones. */
-const WIDEST = { sqnrDb: -1.2345678901234567e-100, maxError: -1.2345678901234567e-100 };
+const WIDEST = {
+  sqnrDb: -1.2345678901234567e-100,
+  maxError: -1.2345678901234567e-100,
+  beyond3Sigma: 1.234567890123456e-10,
+};
+const WIDEST_SETTINGS = {
+  damping: 1.234567890123456e-10,
+  order: "activation",
+  parameters: "ggml-signed-peak",
+  normals: "flint",
+};
 
-async function quantizeFile(
-  terminal: Terminal,
-  opened: OpenTensors,
-  packing: Packing,
-  out: string,
-  options: QuantizeOptions,
-): Promise<Exit> {
-  const planned = planJobs(opened, packing, options.tensors);
-  if ("wrong" in planned) return usageError(terminal, planned.wrong, planned.hint);
-  const { jobs, outputs } = planned;
-  const entries: Record<string, PackedTensor> = {};
-  for (const { tensor, packed } of jobs)
-    if (packed)
-      entries[tensor.name] = {
-        format: packing.format.name,
-        shape: tensor.shape,
-        type: FLOATING.has(tensor.type.name) ? tensor.type.name : "F32",
-        rule: packing.encoder.rule,
-        error: WIDEST,
-      };
-  const texts = Object.fromEntries([...opened.file.metadata].filter(([, v]) => typeof v === "string")) as Record<
-    string,
-    string
-  >;
-  const record = (): Record<string, string> => {
-    const body: PackedRecord = { version: 1, sources: [packing.source], tensors: entries };
-    return { ...texts, [PACKED_KEY]: JSON.stringify(body) };
-  };
-  const plan = layOutSafetensors(outputs, record());
+async function quantizeWith(order: Order, pool: EncodePool, jobs: readonly Job[], gguf: boolean): Promise<Exit> {
+  const { terminal, opened, found, sources, wishes, options } = order;
   const start = performance.now();
-  const exit = await writeTensors(terminal, out, plan.size, async (file) => {
-    for (const job of jobs) {
-      const done = job.packed
-        ? await packTensor(terminal, opened, packing, job, plan, file, entries)
-        : await copyTensor(opened, job, plan, file);
-      if (done !== EXIT.ok) return done;
+  const packedJobs = jobs.filter((j) => j.packed);
+  // Everything is looked at before anything is written: what cannot be encoded is known before there is a file.
+  const progress = createProgress(terminal, packedJobs.map((j) => j.tensor), wishes.outliers === undefined ? 2 : 3); // biome-ignore format: one line
+  const shop: Workshop = { opened, pool, sources, wishes, layout: gguf ? "records" : "fields", report: progress };
+  const prepared = new Map<Job, Prepared>();
+  for (const job of packedJobs) {
+    const inputs = await inputsOf(order, job);
+    if (inputs !== undefined && "wrong" in inputs)
+      return refuseRequest(terminal, "quantize", "file/calibration", inputs.wrong, options.json);
+    const own = await prepareTensor(shop, job.tensor, inputs);
+    if ("firstRow" in own) return refuseUnsound(order, job, own);
+    prepared.set(job, own);
+  }
+  const entries: Record<string, PackedTensor> = {};
+  for (const [job, { recipe, study }] of prepared)
+    entries[job.tensor.name] = entryOf(order, job, recipe.transform.channels !== undefined, study.outliers);
+  const extras = new Map([...prepared].map(([job, { recipe, study }]): [Job, Extras] => [
+    job,
+    { channels: recipe.transform.channels !== undefined, outliers: recipe.outliers && study.outliers },
+  ])); // biome-ignore format: one expression
+  const texts = (): Record<string, string> => {
+    const body: PackedRecord = { version: 1, sources: [found.source], tensors: entries };
+    return { ...ownTexts(opened, gguf), [PACKED_KEY]: JSON.stringify(body) };
+  };
+  const plan = gguf
+    ? planGguf(jobs, ggufTypeOf(found) ?? internal("checked"), texts(), await rawOf(opened))
+    : planSafetensors(jobs, found, extras, texts());
+  if ("wrong" in plan) return usageError(terminal, plan.wrong, plan.hint);
+  const exit = await writeTensors(terminal, wishes.out, plan.size, async (file) => {
+    for (const [n, job] of jobs.entries()) {
+      const own = prepared.get(job);
+      if (own === undefined) await copyTensor(opened, job, plan, n, file);
+      else {
+        const unsound = await writePacked(order, shop, own, plan, n, file, entries);
+        if (unsound !== undefined) return refuseUnsound(order, job, unsound);
+      }
     }
-    file.write(0, layOutSafetensors(outputs, record(), plan.header.length).header);
+    file.write(0, plan.header(texts()));
     return EXIT.ok;
   });
   if (exit !== EXIT.ok) return exit;
-  report(terminal, opened, packing, jobs, entries, plan, out, (performance.now() - start) / 1000, options.json);
+  const seconds = (performance.now() - start) / 1000;
+  reportQuantized(
+    terminal,
+    opened,
+    found.format.name,
+    jobs,
+    entries,
+    plan,
+    { out: wishes.out, seconds, threads: pool.threads },
+    options.json,
+  );
   return EXIT.ok;
+}
+
+async function inputsOf(
+  { calibration }: Order,
+  { tensor }: Job,
+): Promise<LayerInputs | { readonly wrong: string } | undefined> {
+  return calibration === undefined ? undefined : layerInputs(calibration, tensor.name, rowLength(tensor.shape));
+}
+
+/** What the record says of a tensor before it is encoded. */
+function entryOf({ found, wishes }: Order, { tensor }: Job, channels: boolean, outliers: number): PackedTensor {
+  const block = hadamardBlock(rowLength(tensor.shape));
+  return {
+    format: found.format.name,
+    shape: tensor.shape,
+    type: FLOATING.has(tensor.type.name) ? tensor.type.name : "F32",
+    rule: "ggml-signed-peak, ggml-signed-peak",
+    settings: WIDEST_SETTINGS,
+    ...(wishes.rotation && { rotation: { block, seed: wishes.rotation.seed } }),
+    ...(channels && { channels }),
+    ...(wishes.outliers && { outliers }),
+    error: WIDEST,
+  };
+}
+
+/** Metadata texts that the output takes over: safetensors' own, where it becomes safetensors. */
+function ownTexts({ file }: OpenTensors, gguf: boolean): Record<string, string> {
+  if (gguf && file.container === "gguf") return {};
+  const texts = [...file.metadata].filter((entry): entry is [string, string] => typeof entry[1] === "string");
+  return Object.fromEntries(texts.filter(([key]) => key !== PACKED_KEY));
+}
+
+/** The metadata of a GGUF input, to be written again as it stands. */
+async function rawOf({ file, source }: OpenTensors) {
+  const { raw } = file;
+  if (raw === undefined || file.metadata.has(PACKED_KEY)) return undefined;
+  const { start, end, count, alignment } = raw;
+  return { bytes: await source.read(start, end - start), count, alignment };
+}
+
+function refuseUnsound({ terminal, opened, options }: Order, { tensor }: Job, { firstRow, lastRow }: Unsound): Exit {
+  const message = `tensor \`${tensor.name}\` holds NaN or infinity in rows ${firstRow} to ${lastRow}`;
+  return refuseRequest(
+    terminal,
+    "quantize",
+    "file/not-finite",
+    message,
+    options.json,
+    `${opened.path}, from byte ${tensor.start}`,
+  );
 }
 
 /** Copies a tensor's bytes as they are. */
 async function copyTensor(
   { source }: OpenTensors,
-  { tensor, first }: Job,
-  plan: SafetensorsPlan,
+  { tensor }: Job,
+  plan: OutputPlan,
+  n: number,
   file: AtomicFile,
-): Promise<Exit> {
-  for (let done = 0; done < tensor.bytes; done += 4 * PIECE_VALUES) {
-    const length = Math.min(4 * PIECE_VALUES, tensor.bytes - done);
-    file.write(plan.starts[first]! + done, await source.read(tensor.start + done, length));
-  }
-  return EXIT.ok;
+): Promise<void> {
+  const start = plan.places[n]!.starts[0]!;
+  for (let done = 0; done < tensor.bytes; done += COPY_BYTES)
+    file.write(start + done, await source.read(tensor.start + done, Math.min(COPY_BYTES, tensor.bytes - done)));
 }
 
-/** Rows of a piece: whole steps, so that every stream goes on at a whole word. */
-function pieceRows(packing: Packing, rows: number, columns: number): number {
-  if (packing.encoder.learn || packing.encoder.sums) return rows;
-  return Math.min(rows, Math.max(1, Math.floor(PIECE_VALUES / columns / ROW_STEP)) * ROW_STEP);
-}
+const bytesOf = (view: Float32Array | Uint32Array): Uint8Array =>
+  new Uint8Array(view.buffer, view.byteOffset, view.byteLength);
 
-async function packTensor(
-  terminal: Terminal,
-  { source, path }: OpenTensors,
-  packing: Packing,
-  { tensor, first }: Job,
-  plan: SafetensorsPlan,
+async function writePacked(
+  order: Order,
+  shop: Workshop,
+  own: Prepared,
+  plan: OutputPlan,
+  n: number,
   file: AtomicFile,
   entries: Record<string, PackedTensor>,
-): Promise<Exit> {
-  const [rows, columns] = [rowCount(tensor.shape), rowLength(tensor.shape)];
-  const step = pieceRows(packing, rows, columns);
-  const { format, encoder, decode } = packing;
-  const pieces = { source, tensor, rows, columns, step };
-  const stats = scopeBits(format, "tensor") > 0 ? await measure(pieces) : statsOf(new Float32Array(1));
-  const errors = new ErrorStats();
-  for (let row = 0; row < rows; row += step) {
-    terminal.progress(`quantizing ${tensor.name} ${Math.floor((100 * row) / rows)} %`);
-    const count = Math.min(step, rows - row);
-    const values = await readValues(source, tensor, row * columns, count * columns);
-    if (hasNonFinite(values)) {
-      const message = `tensor \`${tensor.name}\` holds NaN or infinity in rows ${row} to ${row + count - 1}`;
-      terminal.say(`${terminal.accent("red", "error[file/not-finite]:")} ${message}`);
-      terminal.say(`  ${terminal.accent("cyan", "-->")} ${path}, from byte ${tensor.start}`);
-      return EXIT.failed;
+): Promise<Unsound | undefined> {
+  const { tensor, recipe } = own;
+  const { starts } = plan.places[n]!;
+  const packing = preparePacking(recipe) ?? internal("a recipe that was tried fits");
+  const streams = recipe.layout === "records" ? 1 : packing.format.fields.length;
+  const at = { outliers: 0 };
+  const inputs = shop.wishes.gptq === undefined ? undefined : await inputsOf(order, { tensor, packed: true });
+  if (inputs !== undefined && "wrong" in inputs) return internal("inputs that were there before");
+  const done = await packTensor(shop, own, inputs, (rows, firstRow) => {
+    for (const [s, bytes] of rows.streams.entries()) {
+      const once = recipe.layout === "fields" && packing.format.fields[s]!.scope === "tensor";
+      if (!once || firstRow === 0) file.write(starts[s]! + streamOffset(recipe, packing, s, firstRow), bytes);
     }
-    const fields = encoder.encode(
-      values,
-      columns,
-      encoder.learn || encoder.sums ? studyTensor(encoder, values, columns) : stats,
-    );
-    errors.add(values, decode(stored(packing, fields), columns));
-    for (const [n, field] of format.fields.entries()) {
-      if (field.scope === "tensor" && row > 0) continue;
-      const at = plan.starts[first + n]! + (field.scope === "tensor" ? 0 : streamBytes(format, field, row, columns));
-      file.write(at, packField(format, field, fields.get(field.name)!, count, columns));
+    const { places, values } = rows.outliers;
+    if (recipe.outliers === undefined || places.length === 0) return;
+    const index = new Uint32Array(2 * places.length);
+    for (const [i, place] of places.entries()) {
+      index[2 * i] = firstRow + Math.floor(place / recipe.columns);
+      index[2 * i + 1] = place % recipe.columns;
     }
-  }
-  const { sqnrDb, maxError } = errors;
-  entries[tensor.name] = { ...entries[tensor.name]!, error: { sqnrDb, maxError } };
-  return EXIT.ok;
-}
-
-/** Fields as they will be read again: plain numbers are rounded only when they are packed. */
-function stored({ format }: Packing, fields: FieldValues): FieldValues {
-  const [only] = format.fields;
-  if (format.fields.length > 1 || only === undefined || !only.type.includes("f")) return fields;
-  const values = fields.get(only.name)!;
-  const type = only.type === "f16" ? "F16" : only.type === "bf16" ? "BF16" : "F32";
-  return new Map([[only.name, roundElements(type, Float32Array.from(values))]]);
-}
-
-async function measure(pieces: {
-  readonly source: OpenTensors["source"];
-  readonly tensor: TensorInfo;
-  readonly rows: number;
-  readonly columns: number;
-  readonly step: number;
-}): Promise<TensorStats> {
-  const { source, tensor, rows, columns, step } = pieces;
-  let stats: TensorStats | undefined;
-  for (let row = 0; row < rows; row += step) {
-    const count = Math.min(step, rows - row);
-    const own = statsOf(await readValues(source, tensor, row * columns, count * columns));
-    stats = stats === undefined ? own : joinStats(stats, own);
-  }
-  return stats ?? statsOf(new Float32Array(1));
-}
-
-function report(
-  terminal: Terminal,
-  { path, source }: OpenTensors,
-  { format, encoder }: Packing,
-  jobs: readonly Job[],
-  entries: Readonly<Record<string, PackedTensor>>,
-  plan: SafetensorsPlan,
-  out: string,
-  seconds: number,
-  json: boolean | undefined,
-): void {
-  const rows = jobs
-    .filter((j) => j.packed)
-    .map(({ tensor, first }) => {
-      const bytes = plan.bytes.slice(first, first + format.fields.length).reduce((a, b) => a + b, 0);
-      const { shape, error } = entries[tensor.name]!;
-      const values = countOf(shape) ?? 0;
-      return { name: tensor.name, shape, bytes, bitsPerValue: (8 * bytes) / values, ...error };
-    });
-  const copied = jobs.filter((j) => !j.packed).map((j) => j.tensor.name);
-  if (json === true) {
-    const body = {
-      ok: true,
-      format: format.name,
-      rule: encoder.rule,
-      in: path,
-      out,
-      bytes: plan.size,
-      tensors: rows,
-      copied,
-    };
-    printJson(terminal, "bitloom.quantize/1", body);
-    return;
-  }
-  printTable(
-    terminal,
-    [
-      { title: "Tensor" },
-      { title: "Shape", drop: 2 },
-      { title: "Bits/value", align: "right" },
-      { title: "SQNR", align: "right" },
-      { title: "Max error", align: "right", drop: 1 },
-    ],
-    rows.map((r) => [
-      r.name,
-      r.shape.join(" × "),
-      r.bitsPerValue.toFixed(3),
-      formatSqnr(r.sqnrDb),
-      r.maxError.toExponential(2),
-    ]),
-  );
-  const rest = copied.length === 0 ? "" : `; ${copied.length} copied as they are`;
-  terminal.out(`${rows.length} tensors as ${format.name} (${encoder.rule})${rest}`);
-  terminal.say(`${formatBytes(source.size)} → ${formatBytes(plan.size)} in ${formatSeconds(seconds)}: ${out}`);
-}
-
-/** A ratio of signal to noise; "exact" where there is no noise. */
-export function formatSqnr(sqnrDb: number | null): string {
-  return sqnrDb === null ? "exact" : `${sqnrDb.toFixed(2)} dB`;
-}
-
-function roundElements(type: "F16" | "BF16" | "F32", values: Float32Array): Float32Array {
-  return ELEMENTS.get(type)!.decode!(encodeElements(type, values));
+    const first = streams + (recipe.transform.channels === undefined ? 0 : 1);
+    file.write(starts[first]! + 8 * at.outliers, bytesOf(index));
+    file.write(starts[first + 1]! + 4 * at.outliers, bytesOf(values));
+    at.outliers += places.length;
+  });
+  if ("firstRow" in done) return done;
+  const { channels } = recipe.transform;
+  if (channels !== undefined) file.write(starts[streams]!, bytesOf(Float32Array.from(channels)));
+  const { errors, beyond3Sigma, settings } = done;
+  const rule = `${shop.wishes.awq ? "awq+" : ""}${done.rule}`;
+  const { settings: _widest, ...entry } = entries[tensor.name]!;
+  const error = { sqnrDb: sqnrDb(errors), maxError: errors.maxError, beyond3Sigma };
+  entries[tensor.name] = { ...entry, rule, ...(settings && { settings }), error };
+  return undefined;
 }

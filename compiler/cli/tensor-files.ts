@@ -5,7 +5,7 @@ import { check } from "../check/check.ts";
 import type { ByteSource } from "../io/byte-source.ts";
 import { type AtomicFile, createAtomic, openFile } from "../io/node-files.ts";
 import { openTensors } from "../io/open.ts";
-import type { TensorFile } from "../io/tensor-file.ts";
+import type { FileCode, TensorFile } from "../io/tensor-file.ts";
 import { reasonOf } from "./files.ts";
 import { sayDiagnostics } from "./report.ts";
 import { EXIT, type Exit, printJson, type Terminal } from "./terminal.ts";
@@ -46,6 +46,25 @@ export function refuseFile(
         terminal.say(`  note: ${note.message}${at}`);
       }
     }
+  return EXIT.failed;
+}
+
+/** Says that a request cannot be carried out with these files: a diagnostic without bytes to point at. */
+export function refuseRequest(
+  terminal: Terminal,
+  command: string,
+  code: FileCode,
+  message: string,
+  json: boolean | undefined,
+  place?: string,
+): Exit {
+  if (json === true) {
+    const problem = { code, message, ...(place !== undefined && { at: place }) };
+    printJson(terminal, `bitloom.${command}/1`, { ok: false, diagnostics: [problem] });
+  } else {
+    terminal.say(`${terminal.accent("red", `error[${code}]:`)} ${message}`);
+    if (place !== undefined) terminal.say(`  ${terminal.accent("cyan", "-->")} ${place}`);
+  }
   return EXIT.failed;
 }
 

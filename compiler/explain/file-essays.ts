@@ -20,6 +20,8 @@ const packed = (format: string): string => {
   return `{"__metadata__":{"bitloom.packed":${JSON.stringify(record)}},"w.q":{"dtype":"I8","shape":[1,4],"data_offsets":[0,4]}}`;
 };
 
+const one3 = (shape: string, offsets: string): TensorExample => inspect(one("F32", shape, offsets), 12);
+
 const quantize = (fill: number): TensorExample => ({
   ...GOOD,
   fill,
@@ -80,5 +82,34 @@ export const FILE_ESSAYS = {
     why: "A scale taken from such a value would spoil its whole group. Find out where it comes from; if the tensor is meant to hold it, leave it out with --tensors.",
     failing: quantize(255),
     fixed: quantize(1),
+  },
+  "file/rule": {
+    title: "a rule does not fit a format",
+    why: "A rule makes what its paper describes: a table fitted by k-means needs a format that stores tables, GPTQ one whose values are a grid under scales. `bitloom quantize --help` says for each rule what it is for; without --rule a format is encoded by its own.",
+    failing: {
+      ...GOOD,
+      fill: 1,
+      command: "quantize model.safetensors --format i8_row --rule k-means --tensors w -o packed.safetensors",
+    },
+    fixed: {
+      ...GOOD,
+      fill: 1,
+      command: "quantize model.safetensors --format table3_row --rule k-means --tensors w -o packed.safetensors",
+    },
+  },
+  "file/calibration": {
+    title: "activations or a Hessian do not belong to a weight",
+    why: "GPTQ and AWQ look for a tensor with the weight's name, with or without `.weight`, or take the only one that the file has. Activations are rows as long as the weight's; a Hessian is a symmetric matrix of that size with a diagonal that is nowhere negative.",
+    failing: {
+      ...one3("[1,3]", "[0,12]"),
+      command:
+        "quantize model.safetensors --format i8_row --rule gptq --hessian model.safetensors --tensors w -o packed.safetensors",
+    },
+    fixed: {
+      ...GOOD,
+      fill: 1,
+      command:
+        "quantize model.safetensors --format i8_row --rule gptq --activations model.safetensors --tensors w -o packed.safetensors",
+    },
   },
 } as const satisfies Readonly<Record<string, Essay<TensorExample>>>;

@@ -42,6 +42,11 @@ const STORED: ReadonlyMap<number, StoredType> = new Map(
   }),
 );
 
+/** A type of GGUF's by name. */
+export function ggufTypeNamed(name: string): StoredType | undefined {
+  return [...STORED.values()].find((type) => type.name === name);
+}
+
 /** Stops reading: the header goes on beyond the window, or is wrong at a place. */
 type Stop =
   | { readonly kind: "more" }
@@ -165,6 +170,7 @@ type RawTensor = Omit<TensorInfo, "span"> & { readonly end: number; readonly fro
 interface Header {
   readonly metadata: Map<string, MetadataValue>;
   readonly tensors: readonly RawTensor[];
+  readonly raw: NonNullable<TensorFile["raw"]>;
   /** Where the tensors' bytes begin. */
   readonly begin: number;
 }
@@ -185,6 +191,7 @@ function readHeader(cursor: Cursor): Header {
     const message = `the header claims ${tensorCount} tensors and ${valueCount} values; at most ${MAX_ENTRIES} are allowed`;
     cursor.wrong("file/range", 8, message);
   }
+  const rawStart = cursor.at;
   for (let i = 0; i < valueCount && cursor.stop === undefined; i++) {
     const start = cursor.at;
     const key = cursor.string("a metadata key");
@@ -192,6 +199,7 @@ function readHeader(cursor: Cursor): Header {
     const type = valueType(cursor, `metadata \`${key}\``);
     if (type !== undefined) metadata.set(key, readValue(cursor, type, `metadata \`${key}\``, 0));
   }
+  const rawEnd = cursor.at;
   for (let i = 0; i < tensorCount && cursor.stop === undefined; i++) {
     const tensor = readTensor(cursor);
     if (tensor !== undefined) tensors.push(tensor);
@@ -200,7 +208,8 @@ function readHeader(cursor: Cursor): Header {
   if (typeof alignment !== "number" || !Number.isInteger(Math.log2(alignment)) || alignment < 1)
     cursor.wrong("file/header", 0, `the alignment ${String(alignment)} is no power of two`);
   const unit = typeof alignment === "number" ? alignment : 1;
-  return { metadata, tensors, begin: Math.ceil(cursor.at / unit) * unit };
+  const raw = { start: rawStart, end: rawEnd, count: valueCount, alignment: unit };
+  return { metadata, tensors, raw, begin: Math.ceil(cursor.at / unit) * unit };
 }
 
 function readTensor(cursor: Cursor): RawTensor | undefined {
@@ -259,5 +268,5 @@ function finish(header: Header, size: number, sink: Diagnostics, file: number): 
     tensors.push({ ...tensor, start, span: { file, start: from, end } });
   }
   if (!checkOverlaps(tensors, sink)) return undefined;
-  return { container: "gguf", metadata: header.metadata, tensors };
+  return { container: "gguf", metadata: header.metadata, tensors, raw: header.raw };
 }

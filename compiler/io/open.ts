@@ -1,10 +1,16 @@
 /** Opens a file of tensors by what its first bytes say. */
 import type { Diagnostics } from "../../ir/diagnostics.ts";
 import type { ByteSource } from "./byte-source.ts";
-import { GGUF_MAGIC, readGguf } from "./gguf.ts";
+import { ELEMENTS, type StoredType } from "./elements.ts";
+import { GGUF_MAGIC, ggufTypeNamed, readGguf } from "./gguf.ts";
 import { NPY_MAGIC, readNpy } from "./npy.ts";
 import { readSafetensors } from "./safetensors.ts";
 import { reportFile, type TensorFile } from "./tensor-file.ts";
+
+/** A stored type of any container by the name that tensors carry. */
+export function storedTypeNamed(name: string): StoredType | undefined {
+  return ELEMENTS.get(name) ?? ggufTypeNamed(name);
+}
 
 const startsWith = (bytes: Uint8Array, magic: readonly number[]): boolean => magic.every((b, i) => bytes[i] === b);
 

@@ -19,6 +19,8 @@ export interface ErrorFigures {
   /** 10 · log10(Σ x² / Σ (x − q)²); null where there is no error. */
   readonly sqnrDb: number | null;
   readonly maxError: number;
+  /** Part of the values farther than three standard deviations from the mean, before encoding. */
+  readonly beyond3Sigma?: number;
 }
 
 export interface PackedTensor {
@@ -26,8 +28,15 @@ export interface PackedTensor {
   readonly shape: readonly number[];
   /** The type that the values had. */
   readonly type: string;
-  /** The encoder's rule. */
+  /** The encoder's rule, and what it was given beside the values. */
   readonly rule: string;
+  readonly settings?: Readonly<Record<string, number | string>>;
+  /** The rotation that was applied before encoding: blocks of a row, signs from a seed (0: none). */
+  readonly rotation?: { readonly block: number; readonly seed: number };
+  /** A factor a column stands in the tensor `NAME.channels`; decoded values are divided by it. */
+  readonly channels?: true;
+  /** Values kept whole: their places are in `NAME.outliers.index` (row, column), they in `NAME.outliers.value`. */
+  readonly outliers?: number;
   readonly error: ErrorFigures;
 }
 
@@ -172,6 +181,13 @@ const isObject = (value: unknown): value is Readonly<Record<string, unknown>> =>
   typeof value === "object" && value !== null && !Array.isArray(value);
 const isText = (value: unknown): value is string => typeof value === "string";
 
+/** Blocks of a power of two that fit in a row, and a seed: nothing else can be undone. */
+const isRotation = (value: unknown): boolean =>
+  isObject(value) &&
+  Number.isInteger(Math.log2(Number(value.block))) &&
+  Number(value.block) >= 1 &&
+  Number.isInteger(value.seed);
+
 /** Reads a record, or says what is wrong with it. */
 export function parseRecord(text: string): PackedRecord | { readonly wrong: string } {
   const parsed = ((): unknown => {
@@ -195,6 +211,9 @@ export function parseRecord(text: string): PackedRecord | { readonly wrong: stri
       isText(tensor.rule) &&
       Array.isArray(tensor.shape) &&
       tensor.shape.every((e) => Number.isSafeInteger(e) && e > 0) &&
+      (tensor.rotation === undefined || isRotation(tensor.rotation)) &&
+      (tensor.channels === undefined || tensor.channels === true) &&
+      (tensor.outliers === undefined || (Number.isSafeInteger(tensor.outliers) && Number(tensor.outliers) >= 0)) &&
       isObject(tensor.error) &&
       typeof tensor.error.maxError === "number" &&
       (tensor.error.sqnrDb === null || typeof tensor.error.sqnrDb === "number");

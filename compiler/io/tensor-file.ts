@@ -28,6 +28,8 @@ export interface TensorFile {
   readonly container: "safetensors" | "gguf" | "npy";
   readonly metadata: ReadonlyMap<string, MetadataValue>;
   readonly tensors: readonly TensorInfo[];
+  /** GGUF: the bytes of its metadata, how many values they are, and the alignment of its tensors. */
+  readonly raw?: { readonly start: number; readonly end: number; readonly count: number; readonly alignment: number };
 }
 
 /** Codes of what can be wrong with a file. Spans count bytes. */
@@ -39,7 +41,10 @@ export type FileCode =
   | "file/overlap"
   | "file/unsupported"
   | "file/duplicate"
-  | "file/packed";
+  | "file/packed"
+  | "file/not-finite"
+  | "file/rule"
+  | "file/calibration";
 
 /** Reports a mistake at bytes start … end of a file. */
 export function reportFile(

@@ -3,9 +3,9 @@ import { internal } from "../../ir/diagnostics.ts";
 import { compileExpr } from "../../ir/eval/expr.ts";
 import type { Format } from "../../ir/format.ts";
 import type { FieldValues } from "./encoder.ts";
-import { type FormatModel, factorOf, modelOf, offsetOf, zeroStep } from "./format-model.ts";
-import type { Parameter } from "./format-probe.ts";
+import { type FormatModel, modelOf } from "./format-model.ts";
 import { codesOf, heldBy } from "./model-fields.ts";
+import { runsOf } from "./model-runs.ts";
 
 /** One block at a time: `fields` holds its numbers, `offsets` where in them the block begins. Real arithmetic. */
 export class BlockEvaluator {
@@ -78,40 +78,19 @@ function rowsOf(format: Format, fields: FieldValues, columns: number): number {
   return internal(`${format.name} stores nothing a row`);
 }
 
-/** Codes through the grid of the choice, times the scales: in runs of values that share all parameters. */
+/** Codes through the grid of the choice, times the scales, run by run. */
 function decodeByModel(format: Format, model: FormatModel): FormatDecoder {
-  const { storage, scales, bias, selectors, zero } = model;
-  const { parameters } = storage;
-  const step = zero === undefined ? 0 : zeroStep(model);
-  const choiceOf = new Map(model.choices.map((choice, n) => [choice.join(), n]));
-  const spans = parameters.filter((p) => p.scope === "block").map((p) => p.span);
+  const { storage } = model;
   return (fields, columns) => {
     const codes = codesOf(storage, format.block, columns, fields);
-    // Without parameters a block, a row is decoded in one go.
-    const run = spans.length === 0 ? columns : Math.min(...spans);
-    if (spans.some((s) => s % run !== 0)) internal(`parameters of ${format.name} overlap`);
-    const perRow = Math.ceil(columns / format.block);
-    const held = new Map(parameters.map((p) => [p, heldBy(p, fields)]));
+    const runs = runsOf(format, model, new Map(storage.parameters.map((p) => [p, heldBy(p, fields)])), columns);
     const out = new Float32Array(codes.length);
-    const place = { row: 0, column: 0 };
-    const at = (p: Parameter): number => {
-      const { row, column } = place;
-      const own = held.get(p)!;
-      if (p.scope !== "block") return own[p.scope === "tensor" ? 0 : row]!;
-      const block = Math.floor(column / format.block);
-      return own[(row * perRow + block) * p.count + Math.floor((column - block * format.block) / p.span)]!;
-    };
-    for (; place.row * columns < codes.length; place.row++)
-      for (place.column = 0; place.column < columns; place.column += run) {
-        let scale = 1;
-        for (const s of scales) scale *= factorOf(s, at(s.field));
-        if (bias !== undefined) scale += at(bias);
-        const choice = selectors.length === 0 ? 0 : choiceOf.get(selectors.map(at).join());
-        const grid = model.grids[choice ?? internal("a selector outside its type")]!;
-        const shift = zero === undefined ? 0 : at(zero) * step;
-        const offset = offsetOf(model, at);
-        const start = place.row * columns + place.column;
-        const end = Math.min(start + run, (place.row + 1) * columns);
+    for (let row = 0; row * columns < codes.length; row++)
+      for (let column = 0; column < columns; column += runs.length) {
+        const { scale, shift, offset, choice } = runs.at(row, column);
+        const grid = model.grids[choice]!;
+        const start = row * columns + column;
+        const end = Math.min(start + runs.length, (row + 1) * columns);
         for (let i = start; i < end; i++) out[i] = scale * (grid[codes[i]!]! - shift) + offset;
       }
     return out;

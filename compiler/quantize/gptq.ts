@@ -10,8 +10,8 @@ export interface ColumnCoder {
   readonly group: number;
   /** Chooses the group's parameters for the values that it holds now. */
   fit(values: Float32Array, group: number): void;
-  code(value: number, group: number): number;
-  value(code: number, group: number): number;
+  code(value: number, group: number, column: number): number;
+  value(code: number, group: number, column: number): number;
 }
 
 export interface GptqRule {
@@ -39,7 +39,8 @@ const ROWS_AT_ONCE = 32;
 const DEFAULT_DAMPING = 0.01;
 const MAX_DAMPING = 1e6;
 
-interface Prepared {
+/** What a Hessian gives every row: the work that is done once a tensor. */
+export interface PreparedHessian {
   /** The order in which columns are rounded, and its Cholesky factor. */
   readonly order: Uint32Array;
   readonly factor: Float64Array;
@@ -47,7 +48,8 @@ interface Prepared {
   readonly damping: number;
 }
 
-function prepare(hessian: Float64Array, size: number, rule: GptqRule): Prepared {
+/** Damps and factors a Hessian (size × size, symmetric). */
+export function prepareHessian(hessian: Float64Array, size: number, rule: GptqRule = {}): PreparedHessian {
   const diagonal = Float64Array.from({ length: size }, (_, i) => hessian[i * size + i]!);
   if (hessian.some((v) => !Number.isFinite(v))) internal("a Hessian has only finite numbers");
   const dead = Uint8Array.from(diagonal, (d) => (d === 0 ? 1 : 0));
@@ -76,7 +78,17 @@ export function encodeGptq(
   coder: ColumnCoder,
   rule: GptqRule = {},
 ): GptqResult {
-  const prepared = prepare(hessian, columns, rule);
+  return encodePrepared(weights, columns, prepareHessian(hessian, columns, rule), coder, rule);
+}
+
+/** The same under a Hessian that was prepared with the same rule. */
+export function encodePrepared(
+  weights: Float32Array,
+  columns: number,
+  prepared: PreparedHessian,
+  coder: ColumnCoder,
+  rule: GptqRule = {},
+): GptqResult {
   const codes = new Int16Array(weights.length);
   const values = new Float32Array(weights.length);
   const work = new Float64Array(ROWS_AT_ONCE * columns);
@@ -94,7 +106,7 @@ function encodeRows(
   columns: number,
   first: number,
   count: number,
-  { order, factor, dead }: Prepared,
+  { order, factor, dead }: PreparedHessian,
   coder: ColumnCoder,
   rule: GptqRule,
   work: Float64Array,
@@ -125,8 +137,8 @@ function encodeRows(
       const n = (first + r) * perRow + group;
       const w = work[r * columns + k]!;
       const at = (first + r) * columns + column;
-      codes[at] = coder.code(w, n);
-      const q = coder.value(codes[at]!, n);
+      codes[at] = coder.code(w, n, column);
+      const q = coder.value(codes[at]!, n, column);
       values[at] = q;
       const error = (w - q) / pivot;
       loss += (error * error) / 2;

@@ -1,6 +1,6 @@
 /** GPTQ against the greedy method it is derived from, AWQ, fitted tables, GOBO and rotations against their definitions. */
 import { describe, expect, it } from "vitest";
-import { awqScalesOf, searchAwqScales } from "../../compiler/quantize/awq.ts";
+import { awqInputs, awqInputsOfHessian, awqScalesOf, searchAwq } from "../../compiler/quantize/awq.ts";
 import { decodeGobo, encodeGobo } from "../../compiler/quantize/gobo.ts";
 import { type ColumnCoder, encodeGptq, gridCoder, uniformCoder } from "../../compiler/quantize/gptq.ts";
 import { floatGrid } from "../../compiler/quantize/grids.ts";
@@ -163,7 +163,10 @@ describe("AWQ", () => {
   it("protects the loud channel, and by an exponent that nothing beats", () => {
     const roundTrip = (w: Float32Array) =>
       decodeUniform(encodeUniform(w, K, { bits: 3, group: 8, kind: "asymmetric" }), K, 8);
-    const found = searchAwqScales(W, K, X, roundTrip);
+    const found = searchAwq(W, K, awqInputs(X, K), roundTrip);
+    // The Hessian says the same of the outputs: its error is the samples' own.
+    const difference = W.map((w, i) => (i % 7) / 100 + w / 50);
+    expect(awqInputsOfHessian(H, K).errorOf(difference)).toBeCloseTo(awqInputs(X, K).errorOf(difference), 5);
     expect(found.error).toBeLessThan(0.9 * found.plainError);
     expect(found.ratio).toBeGreaterThan(0);
     expect(found.scales.indexOf(Math.max(...found.scales))).toBe(3);
