@@ -2,9 +2,12 @@
 import { cyclesPerMac, partsOf, productsPerPe } from "../hw-models/derive.ts";
 import type { AcceleratorModel, SystolicSpec } from "../hw-models/schema.ts";
 import { internal } from "../ir/diagnostics.ts";
-import type { Program, Ring } from "../ir/program.ts";
+import type { Program } from "../ir/program.ts";
+import { type Actor, consumerOf, makeRing, type RingState } from "./actors.ts";
+import { BlockRepeats } from "./block-repeats.ts";
 import type { Stall } from "./exposure.ts";
-import { type Action, type Issue, type OpInfo, prepare, type SignalAction, type Work } from "./issue.ts";
+import { joinNests, NestRunner } from "./fold-nest.ts";
+import { type Issue, type NestLoop, type OpInfo, prepare, type SignalAction, type Walker, type Work } from "./issue.ts";
 import { type Lanes, makeLanes, NULL_RECORDER, type Piece, type Recorder } from "./lanes.ts";
 import { dram } from "./memory/dram.ts";
 import { type Access, checkCapacity } from "./memory/sram.ts";
@@ -12,7 +15,6 @@ import { busy, IDLE, type StallCause, type StateTable, stalled } from "./states.
 import { activationCodes, weightCodes } from "./units/bit-serial.ts";
 import { nextBurst, transferOf } from "./units/dma.ts";
 import { type Player, playersOf } from "./units/index.ts";
-import type { Lane } from "./units/unit.ts";
 
 const LOAD = busy("load");
 const STORE = busy("store");
@@ -49,50 +51,14 @@ export function lanesOf(machine: AcceleratorModel): readonly string[] {
   return machine.units.filter((u) => u.kind !== "sram").map((u) => u.name);
 }
 
-/** Signals of a ring with the cycles in which they take effect; times are kept for the instances that can still be asked for. */
-interface RingState {
-  readonly ring: Ring;
-  acquired: number;
-  committed: number;
-  /** Instances that all consumers have given back. */
-  freed: number;
-  readonly commitTimes: Float64Array;
-  readonly consumers: readonly Consumer[];
-}
-
 /** Fewer rounds than these are sooner served one by one. */
 const MIN_ROUNDS = 4;
 
-interface Consumer {
-  readonly name: string;
-  waited: number;
-  released: number;
-  readonly releaseTimes: Float64Array;
-}
-
-/** A transfer that a channel has not finished asking for. */
-interface Request {
-  readonly work: Work;
-  readonly store: boolean;
-  left: number;
-}
-
-/** One role on its way through its actions, at its own time. */
-interface Actor {
-  readonly name: string;
-  readonly index: number;
-  readonly player: Player;
-  readonly walk: () => Action | undefined;
-  readonly lane: Lane;
-  now: number;
-  /** The signal that it waits for. */
-  blocked: SignalAction | undefined;
-  request: Request | undefined;
-  done: boolean;
-  operandsFree: number;
-  registersFree: number;
-  visible: number;
-  op: number;
+/** The roles that walk their loops over folds together. */
+interface Nest {
+  readonly actors: readonly Actor[];
+  readonly runner: NestRunner;
+  readonly repeats: BlockRepeats | undefined;
 }
 
 /** Runs a machine program; every cycle of every unit and every byte is accounted for, or it is our bug. */
@@ -124,6 +90,7 @@ class Engine {
   readonly #memories: readonly string[];
   readonly #feeders: readonly string[];
   readonly #cyclesPerMac: number;
+  readonly #nest: Nest | undefined;
   /** How often each work was done, by its id. */
   readonly #done: number[] = [];
   /** Bytes that crossed the memory's interface, counted where they cross. */
@@ -147,19 +114,61 @@ class Engine {
     this.#actors = this.#issue.roles.map((role) => {
       const name = role.unit ?? role.name;
       const player = players.get(name) ?? internal(`${machine.name} has no unit ${name}`);
-      return this.#actor(name, names.indexOf(name), player, this.#issue.walk(role));
+      return this.#actor(name, names.indexOf(name), player, this.#issue.walker(role));
     });
     this.#channels = this.#actors.filter((a) => a.player.kind === "channel");
     this.#byName = new Map(this.#actors.map((a) => [a.name, a]));
+    this.#nest = this.#makeNest(recorder === NULL_RECORDER);
   }
 
-  #actor(name: string, index: number, player: Player, walk: Actor["walk"]): Actor {
+  /** Roles with loops over folds walk them together, if those are made for it. */
+  #makeNest(skips: boolean): Nest | undefined {
+    const parts = this.#issue.roles.flatMap((role) => {
+      const loop = this.#issue.nestOf(role);
+      return loop === undefined ? [] : [{ name: role.unit ?? role.name, loop }];
+    });
+    const ring = (id: string): RingState => this.#rings.get(id) ?? internal(`no ring ${id}`);
+    const nest = joinNests(
+      parts,
+      (id) => ring(id).ring.producer,
+      (id) => ring(id).ring.consumers,
+    );
+    if (nest === undefined) return undefined;
+    const actors = nest.roles.map((name) => this.#byName.get(name)!);
+    const host = {
+      lanes: this.#lanes,
+      done: this.#done,
+      ring,
+      signal: (actor: Actor, action: SignalAction) => this.#signal(actor, action),
+      work: (actor: Actor, work: Work) => this.#work(actor, work),
+    };
+    const runner = new NestRunner(nest, actors, host, skips);
+    return { actors, runner, repeats: skips ? this.#makeRepeats(actors.at(-1)!, parts.at(-1)!.loop) : undefined };
+  }
+
+  #makeRepeats(array: Actor, nest: NestLoop): BlockRepeats {
+    const names = [...array.walker.loops.keys()];
+    const around = names.slice(0, names.indexOf(nest.name));
+    const host = {
+      actors: this.#actors,
+      array,
+      rings: [...this.#rings.values()],
+      lanes: this.#lanes,
+      memory: this.#memory,
+      dramLane: this.#dramLane,
+      done: this.#done,
+      crossed: this.#crossed,
+    };
+    return new BlockRepeats(host, around);
+  }
+
+  #actor(name: string, index: number, player: Player, walker: Walker): Actor {
     const lanes = this.#lanes;
     const actor: Actor = {
       name,
       index,
       player,
-      walk,
+      walker,
       lane: { fill: (until, state) => lanes.fill(index, until, state, actor.op) },
       now: 0,
       blocked: undefined,
@@ -169,6 +178,11 @@ class Engine {
       registersFree: 0,
       visible: 0,
       op: -1,
+      nests: 0,
+      inNest: false,
+      parked: false,
+      ahead: 0,
+      moves: 0,
     };
     return actor;
   }
@@ -177,6 +191,7 @@ class Engine {
     for (const actor of this.#actors) this.#advance(actor);
     for (;;) {
       for (let actor = this.#ready.pop(); actor !== undefined; actor = this.#ready.pop()) this.#advance(actor);
+      if (this.#throughNest()) continue;
       const asking = this.#asking();
       const [first] = asking;
       if (first === undefined) break;
@@ -195,35 +210,79 @@ class Engine {
   /** Lets a role go on until it waits for a signal or for the memory, or ends. */
   #advance(actor: Actor): void {
     for (;;) {
-      const action = actor.blocked ?? actor.walk();
+      const action = actor.blocked ?? actor.walker.next();
       if (action === undefined) {
         this.#end(actor);
         return;
       }
-      if (action.kind === "signal") {
+      if (action.kind === "nest") {
+        actor.inNest = action.what === "enter";
+        actor.ahead = 0;
+        if (action.what === "leave") continue;
+        actor.nests++;
+        actor.parked = this.#nest?.actors.includes(actor) ?? false;
+        if (actor.parked) return;
+      } else if (action.kind === "signal") {
         const given = this.#signal(actor, action);
         actor.blocked = given ? undefined : action;
         if (!given) return;
-        continue;
+        actor.moves++;
+        actor.ahead++;
+      } else {
+        actor.moves++;
+        actor.ahead++;
+        this.#work(actor, action);
+        if (actor.request !== undefined) return;
       }
-      this.#done[action.id] = (this.#done[action.id] ?? 0) + 1;
-      actor.op = action.op.index;
-      if (actor.player.kind === "channel") {
-        const { bytes, store } = transferOf(action);
-        if (bytes === 0) continue;
-        actor.request = { work: action, store, left: bytes };
-        return;
-      }
-      const { unit } = actor.player;
-      unit.play(action, actor.now, actor.lane);
-      const { times } = unit;
-      const { rows, columns, time } = action;
-      if (action.macs > 0) this.#recorder.fold?.(times.next, time, rows, columns, !action.foldStart);
-      actor.now = times.next;
-      actor.operandsFree = times.operandsFree;
-      actor.registersFree = times.registersFree;
-      if (times.visible > actor.visible) actor.visible = times.visible;
     }
+  }
+
+  #work(actor: Actor, work: Work): void {
+    this.#done[work.id] = (this.#done[work.id] ?? 0) + 1;
+    actor.op = work.op.index;
+    if (actor.player.kind === "channel") {
+      const { bytes, store } = transferOf(work);
+      if (bytes > 0) actor.request = { work, store, left: bytes };
+      return;
+    }
+    const { unit } = actor.player;
+    unit.play(work, actor.now, actor.lane);
+    const { times } = unit;
+    const { rows, columns, time } = work;
+    if (work.macs > 0) this.#recorder.fold?.(times.next, time, rows, columns, !work.foldStart);
+    actor.now = times.next;
+    actor.operandsFree = times.operandsFree;
+    actor.registersFree = times.registersFree;
+    if (times.visible > actor.visible) actor.visible = times.visible;
+  }
+
+  /**
+   * All roles of the nest that have come to it walk it together. While one is missing, the others go on by themselves,
+   * as far as they get: what they ask of the memory may come before what the missing one waits for.
+   */
+  #throughNest(): boolean {
+    if (this.#nest === undefined) return false;
+    const { actors, runner, repeats } = this.#nest;
+    const [first] = actors;
+    if (actors.every((a) => a.inNest && a.nests === first!.nests)) {
+      repeats?.atNest();
+      for (const actor of actors) {
+        actor.blocked = undefined;
+        actor.parked = false;
+      }
+      runner.run();
+      for (const actor of actors) {
+        actor.inNest = false;
+        actor.moves++;
+        actor.walker.leaveNest();
+      }
+      this.#ready.push(...actors);
+      return true;
+    }
+    const parked = actors.filter((a) => a.parked);
+    for (const actor of parked) actor.parked = false;
+    this.#ready.push(...parked);
+    return parked.length > 0;
   }
 
   /** One request of a channel, or all of a transfer; the next one is made when its bytes have crossed the interface. */
@@ -240,6 +299,7 @@ class Engine {
     this.#lanes.fill(this.#dramLane, begin, IDLE);
     this.#lanes.fill(this.#dramLane, end, store ? WRITE : READ, op);
     actor.now = end;
+    actor.moves++;
     request.left -= bytes * requests;
     if (request.left > 0) return;
     actor.request = undefined;
@@ -300,6 +360,7 @@ class Engine {
       this.#crossed[store ? "write" : "read"] += rounds * bytes;
       request.left -= rounds * bytes;
       actor.now += rounds * turns.length * each;
+      actor.moves++;
     });
     this.#lanes.repeat(this.#dramLane, onInterface, rounds);
     this.#memory.extend(turns.at(-1)!.actor.index, rounds * turns.length * each);
@@ -421,20 +482,6 @@ function peCyclesPerMac(array: SystolicSpec, program: Program): number {
   const products = productsPerPe(array, weight.bits, activation.bits);
   if (cycles === undefined || products === undefined) internal("codes that no PE takes");
   return cycles / products;
-}
-
-function makeRing(ring: Ring): RingState {
-  const consumers = ring.consumers.map((name) => ({
-    name,
-    waited: 0,
-    released: 0,
-    releaseTimes: new Float64Array(ring.depth),
-  }));
-  return { ring, acquired: 0, committed: 0, freed: 0, commitTimes: new Float64Array(ring.depth), consumers };
-}
-
-function consumerOf(state: RingState, name: string): Consumer {
-  return state.consumers.find((c) => c.name === name) ?? internal(`${name} does not consume ${state.ring.id}`);
 }
 
 function where(actor: Actor): string {

@@ -30,8 +30,66 @@ class Numbers {
     return this.#values[index]!;
   }
 
-  setLast(value: number): void {
-    this.#values[this.length - 1] = value;
+  move(by: number): void {
+    for (let i = 0; i < this.length; i++) this.#values[i]! += by;
+  }
+}
+
+/** What the array did in a stretch of time. */
+const COMPUTES = 0;
+const PAUSES = 1;
+/** The same as in the last so many cycles before it, over and over. */
+const REPEATS = 2;
+
+/** How many cycles without computing the array's lane has had up to any cycle; repetitions take no room. */
+class Gaps {
+  readonly #starts = new Numbers();
+  readonly #before = new Numbers();
+  readonly #kinds = new Numbers();
+  readonly #periods = new Numbers();
+  end = 0;
+  #total = 0;
+
+  pass(cycles: number, computes: boolean): void {
+    const kind = computes ? COMPUTES : PAUSES;
+    if (this.#kinds.length === 0 || this.#kinds.at(this.#kinds.length - 1) !== kind) this.#open(kind, 0);
+    this.end += cycles;
+    if (!computes) this.#total += cycles;
+  }
+
+  /** The last `period` cycles happen `times` times more. */
+  repeat(period: number, times: number): void {
+    const each = this.#total - this.upTo(this.end - period);
+    this.#open(REPEATS, period);
+    this.end += times * period;
+    this.#total += times * each;
+  }
+
+  #open(kind: number, period: number): void {
+    this.#starts.push(this.end);
+    this.#before.push(this.#total);
+    this.#kinds.push(kind);
+    this.#periods.push(period);
+  }
+
+  /** Cycles without computing before cycle `at`, which the lane has passed. */
+  upTo(at: number): number {
+    if (at >= this.end) return this.#total;
+    let [low, high] = [0, this.#starts.length - 1];
+    while (low < high) {
+      const middle = (low + high + 1) >> 1;
+      if (this.#starts.at(middle) <= at) low = middle;
+      else high = middle - 1;
+    }
+    const start = this.#starts.at(low);
+    const before = this.#before.at(low);
+    const kind = this.#kinds.at(low);
+    if (kind === COMPUTES) return before;
+    if (kind === PAUSES) return before + at - start;
+    const period = this.#periods.at(low);
+    const turns = Math.floor((at - start) / period);
+    const first = this.upTo(start - period);
+    return before + turns * (before - first) + this.upTo(at - (turns + 1) * period) - first;
   }
 }
 
@@ -41,8 +99,6 @@ interface Waiting {
   readonly ends: Numbers;
   readonly keys: Numbers;
   next: number;
-  /** The first gap of the array that can touch the next stall. */
-  gap: number;
 }
 
 /**
@@ -52,47 +108,32 @@ interface Waiting {
 export class Exposure {
   readonly #names: readonly string[];
   readonly #array: number;
-  /** Where the array did not compute: neighbours are one gap. */
-  readonly #gapStarts = new Numbers();
-  readonly #gapEnds = new Numbers();
-  #arrayAt = 0;
+  readonly #gaps = new Gaps();
   readonly #waiting: readonly Waiting[];
   /** By lane, cause and culprit (0: none). */
   readonly #cycles: Float64Array;
   readonly #exposed: Float64Array;
+  /** Numbers of a lane in either of these. */
+  readonly laneKeys: number;
 
   /** `array` is the lane that computes; -1: none does, and every stall is exposed. */
   constructor(names: readonly string[], array: number) {
     this.#names = names;
     this.#array = array;
-    const keys = names.length * STALL_CAUSES.length * (names.length + 1);
-    this.#cycles = new Float64Array(keys);
-    this.#exposed = new Float64Array(keys);
-    this.#waiting = names.map(() => ({
-      starts: new Numbers(),
-      ends: new Numbers(),
-      keys: new Numbers(),
-      next: 0,
-      gap: 0,
-    }));
+    this.laneKeys = STALL_CAUSES.length * (names.length + 1);
+    this.#cycles = new Float64Array(names.length * this.laneKeys);
+    this.#exposed = new Float64Array(names.length * this.laneKeys);
+    this.#waiting = names.map(() => ({ starts: new Numbers(), ends: new Numbers(), keys: new Numbers(), next: 0 }));
   }
 
   /** The array's lane goes on by so many cycles, computing or not. */
-  pass(start: number, cycles: number, computes: boolean): void {
-    this.#arrayAt = start + cycles;
-    if (computes) return;
-    const last = this.#gapEnds.length - 1;
-    if (last >= 0 && this.#gapEnds.at(last) === start) {
-      this.#gapEnds.setLast(start + cycles);
-      return;
-    }
-    this.#gapStarts.push(start);
-    this.#gapEnds.push(start + cycles);
+  pass(cycles: number, computes: boolean): void {
+    this.#gaps.pass(cycles, computes);
   }
 
   /** A lane stands still; `cause` is an index into STALL_CAUSES, `culprit` a lane or -1. */
   stall(lane: number, start: number, cycles: number, cause: number, culprit: number): void {
-    const key = (lane * STALL_CAUSES.length + cause) * (this.#names.length + 1) + culprit + 1;
+    const key = lane * this.laneKeys + cause * (this.#names.length + 1) + culprit + 1;
     this.#cycles[key]! += cycles;
     if (lane === this.#array || this.#array < 0) {
       this.#exposed[key]! += cycles;
@@ -100,8 +141,8 @@ export class Exposure {
     }
     const waiting = this.#waiting[lane]!;
     this.#settle(waiting);
-    if (start + cycles <= this.#arrayAt && waiting.next === waiting.starts.length) {
-      this.#exposed[key]! += this.#overlap(waiting, start, start + cycles);
+    if (start + cycles <= this.#gaps.end && waiting.next === waiting.starts.length) {
+      this.#exposed[key]! += this.#gaps.upTo(start + cycles) - this.#gaps.upTo(start);
       return;
     }
     waiting.starts.push(start);
@@ -128,28 +169,58 @@ export class Exposure {
     return stalls;
   }
 
+  // Repetition: all that a lane has booked since a mark, so many times more.
+
+  /** Copies what has been booked for a lane to `into` from `at` on: twice `laneKeys` numbers. */
+  mark(lane: number, into: Float64Array, at: number): void {
+    this.#settle(this.#waiting[lane]!);
+    const from = lane * this.laneKeys;
+    into.set(this.#cycles.subarray(from, from + this.laneKeys), at);
+    into.set(this.#exposed.subarray(from, from + this.laneKeys), at + this.laneKeys);
+  }
+
+  /** Books again, `times` times, what a lane has booked since its mark `period` cycles ago. */
+  repeat(lane: number, marked: Float64Array, at: number, period: number, times: number): void {
+    this.#settle(this.#waiting[lane]!);
+    const from = lane * this.laneKeys;
+    for (let i = 0; i < this.laneKeys; i++) {
+      this.#cycles[from + i]! += times * (this.#cycles[from + i]! - marked[at + i]!);
+      this.#exposed[from + i]! += times * (this.#exposed[from + i]! - marked[at + this.laneKeys + i]!);
+    }
+    const { starts, ends } = this.#waiting[lane]!;
+    starts.move(times * period);
+    ends.move(times * period);
+    if (lane === this.#array) this.#gaps.repeat(period, times);
+  }
+
+  /** Writes a lane's waiting stalls, relative to `base`, and returns how many numbers that takes: too many are not written. */
+  writeWaiting(lane: number, base: number, into: Float64Array, at: number): number {
+    const waiting = this.#waiting[lane]!;
+    this.#settle(waiting);
+    const { starts, ends, keys, next } = waiting;
+    const count = starts.length - next;
+    if (at + 1 + 3 * count > into.length) return into.length;
+    into[at++] = count;
+    for (let i = next; i < starts.length; i++) {
+      into[at++] = starts.at(i) - base;
+      into[at++] = ends.at(i) - base;
+      into[at++] = keys.at(i);
+    }
+    return 1 + 3 * count;
+  }
+
   /** Decides the stalls that the array's lane has passed. */
   #settle(waiting: Waiting): void {
     const { starts, ends, keys } = waiting;
-    while (waiting.next < starts.length && ends.at(waiting.next) <= this.#arrayAt) {
+    while (waiting.next < starts.length && ends.at(waiting.next) <= this.#gaps.end) {
       const i = waiting.next++;
-      this.#exposed[keys.at(i)]! += this.#overlap(waiting, starts.at(i), ends.at(i));
+      this.#exposed[keys.at(i)]! += this.#gaps.upTo(ends.at(i)) - this.#gaps.upTo(starts.at(i));
     }
     if (waiting.next < starts.length || waiting.next === 0) return;
     waiting.next = 0;
     starts.length = 0;
     ends.length = 0;
     keys.length = 0;
-  }
-
-  /** Cycles of [start, end) in gaps; stalls of a lane come in the order of time, so the search goes forwards only. */
-  #overlap(waiting: Waiting, start: number, end: number): number {
-    const count = this.#gapStarts.length;
-    while (waiting.gap < count && this.#gapEnds.at(waiting.gap) <= start) waiting.gap++;
-    let sum = 0;
-    for (let i = waiting.gap; i < count && this.#gapStarts.at(i) < end; i++)
-      sum += Math.min(end, this.#gapEnds.at(i)) - Math.max(start, this.#gapStarts.at(i));
-    return sum;
   }
 }
 

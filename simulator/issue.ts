@@ -2,7 +2,8 @@
 import { internal, type Span } from "../ir/diagnostics.ts";
 import { isTileOp, type Program, type Region, type Role, reads, type Step, type TileOp } from "../ir/program.ts";
 import { bitsOf } from "../ir/scalar.ts";
-import { type Env, ExtentAnalysis, type Tracked } from "./extents.ts";
+import { type Case, distinguish, MAX_CASES } from "./cases.ts";
+import { type Env, ExtentAnalysis } from "./extents.ts";
 
 export type OperandKind = "weight" | "activation" | "result";
 
@@ -51,7 +52,56 @@ export interface SignalAction {
   readonly what: "acquire" | "commit" | "wait" | "release";
 }
 
+/** The role comes to the loops over folds, or has ended them. */
+export interface NestAction {
+  readonly kind: "nest";
+  readonly what: "enter" | "leave";
+}
+
 export type Action = Work | SignalAction;
+
+/** One role on its way through its body. */
+export interface Walker {
+  /** Values of the role's loops, for who walks its nest in its place. */
+  readonly env: Env;
+  /** The role's loops by name, and all its ops. */
+  readonly loops: ReadonlyMap<string, WalkedLoop>;
+  readonly ops: readonly NestOp[];
+  /** Where it is among its instructions. */
+  at(): number;
+  /** The next action; undefined at the end. */
+  next(): Action | NestAction | undefined;
+  /** Goes on behind the nest that it is in. */
+  leaveNest(): void;
+}
+
+export interface WalkedLoop {
+  /** Place of its value; behind it stands how often it went round. */
+  readonly slot: number;
+  readonly step: number;
+  readonly trips: number;
+}
+
+/** An op: its work at given loop values, and how far that depends on each loop. */
+export interface NestOp {
+  readonly make: (env: Env) => Work;
+  readonly cases: readonly Case[];
+}
+
+/** The loops over the folds of a block, as one role walks them. */
+export interface NestLoop {
+  readonly kind: "loop";
+  readonly name: string;
+  readonly slot: number;
+  readonly extent: number;
+  readonly step: number;
+  readonly body: readonly NestStep[];
+}
+
+export type NestStep =
+  | NestLoop
+  | { readonly kind: "signal"; readonly action: SignalAction }
+  | { readonly kind: "op"; readonly op: NestOp };
 
 /** A program prepared for walking. */
 export interface Issue {
@@ -64,6 +114,10 @@ export interface Issue {
   readonly registerRings: ReadonlySet<string>;
   /** The actions of one role, one at a call; undefined at its end. */
   walk(role: Role): () => Action | undefined;
+  /** The same, and where the role comes to loops over folds. */
+  walker(role: Role): Walker;
+  /** A role's loops over folds, where it has them in one place. */
+  nestOf(role: Role): NestLoop | undefined;
   /** All works that were made so far: equal works are one object. */
   readonly works: readonly Work[];
 }
@@ -77,11 +131,14 @@ type Instruction =
       readonly step: number;
       readonly body: number;
     }
+  | { readonly kind: "nest"; readonly action: NestAction; readonly after: number }
   | { readonly kind: "signal"; readonly action: SignalAction }
   | { readonly kind: "op"; readonly make: (env: Env) => Work };
 
+type Loop = Extract<Step, { readonly kind: "loop" }>;
+
 interface Enclosing {
-  readonly loop: Extract<Step, { readonly kind: "loop" }>;
+  readonly loop: Loop;
   readonly slot: number;
 }
 
@@ -111,6 +168,7 @@ export function prepare(program: Program): Issue {
   const inArray = program.tensors.filter((t) => t.ring !== undefined && t.place === `unit:${array}`);
   const works: Work[] = [];
   const compiled = new Map(only.roles.map((role) => [role, compile(role, analysis, infos, array ?? "", works)]));
+  const of = (role: Role): Compiled => compiled.get(role) ?? internal(`no role ${role.name}`);
   return {
     program,
     roles: only.roles,
@@ -118,7 +176,20 @@ export function prepare(program: Program): Issue {
     ringOperand: new Map(program.rings.map((r) => [r.id, analysis.operandOfRing(r.id)])),
     registerRings: new Set(inArray.map((t) => t.ring!)),
     works,
-    walk: (role) => walk(compiled.get(role) ?? internal(`no role ${role.name}`)),
+    walk: (role) => {
+      const walker = walkerOf(of(role));
+      return () => {
+        for (;;) {
+          const action = walker.next();
+          if (action?.kind !== "nest") return action;
+        }
+      };
+    },
+    walker: (role) => walkerOf(of(role)),
+    nestOf: (role) => {
+      const { nests } = of(role);
+      return nests.length === 1 ? nests[0] : undefined;
+    },
   };
 }
 
@@ -136,12 +207,19 @@ function nameOf(op: TileOp, operand: OperandKind, analysis: ExtentAnalysis): str
 interface Compiled {
   readonly code: readonly Instruction[];
   readonly slots: number;
+  readonly nests: readonly NestLoop[];
+  readonly loops: ReadonlyMap<string, WalkedLoop>;
+  readonly ops: readonly NestOp[];
 }
 
-function walk({ code, slots }: Compiled): () => Action | undefined {
+const ENTER: NestAction = { kind: "nest", what: "enter" };
+const LEAVE: NestAction = { kind: "nest", what: "leave" };
+
+function walkerOf({ code, slots, loops, ops }: Compiled): Walker {
   const env: Env = new Float64Array(slots);
   let pc = 0;
-  return () => {
+  let behind = 0;
+  const next = (): Action | NestAction | undefined => {
     while (pc < code.length) {
       const at = code[pc++]!;
       switch (at.kind) {
@@ -157,6 +235,9 @@ function walk({ code, slots }: Compiled): () => Action | undefined {
           if (value < at.extent) pc = at.body;
           break;
         }
+        case "nest":
+          behind = at.after;
+          return at.action;
         case "signal":
           return at.action;
         case "op":
@@ -165,9 +246,19 @@ function walk({ code, slots }: Compiled): () => Action | undefined {
     }
     return undefined;
   };
+  return {
+    env,
+    loops,
+    ops,
+    at: () => pc,
+    next,
+    leaveNest: () => {
+      pc = behind;
+    },
+  };
 }
 
-/** Flattens a role into instructions, so that a step costs the same at any depth. */
+/** Flattens a role into instructions, so that a step costs the same at any depth; loops over folds are kept as a tree too. */
 function compile(
   role: Role,
   analysis: ExtentAnalysis,
@@ -177,29 +268,48 @@ function compile(
 ): Compiled {
   const slots = analysis.slotsFor(role);
   const code: Instruction[] = [];
+  const nests: NestLoop[] = [];
+  const loops = new Map<string, WalkedLoop>();
+  const ops: NestOp[] = [];
   let fillDepth = 0;
-  const visit = (body: readonly Step[], outer: readonly Enclosing[]): void => {
-    for (const step of body) {
+  const loop = (step: Loop, outer: readonly Enclosing[]): NestLoop => {
+    const slot = slots.get(step.name) ?? internal(`no slot for ${step.name}`);
+    const head = code.length;
+    loops.set(step.name, { slot, step: step.step, trips: Math.ceil(step.extent / step.step) });
+    code.push({ kind: "loop", slot, extent: step.extent, after: 0 });
+    const body = visit(step.body, [...outer, { loop: step, slot }]);
+    code.push({ kind: "next", slot, extent: step.extent, step: step.step, body: head + 1 });
+    code[head] = { kind: "loop", slot, extent: step.extent, after: code.length };
+    return { kind: "loop", name: step.name, slot, extent: step.extent, step: step.step, body };
+  };
+  const visit = (body: readonly Step[], outer: readonly Enclosing[]): readonly NestStep[] =>
+    body.map((step): NestStep => {
       if (isTileOp(step)) {
         if (step.kind === "fill") fillDepth = outer.length;
         const info = infos.get(step) ?? internal("an op that was not listed");
-        code.push({ kind: "op", make: maker(step, info, analysis, role, outer, fillDepth, array, works) });
-      } else if (step.kind === "signal") {
-        code.push({ kind: "signal", action: { kind: "signal", ring: step.ring, what: step.what } });
-      } else if (step.kind === "loop") {
-        const slot = slots.get(step.name) ?? internal(`no slot for ${step.name}`);
-        const head = code.length;
-        code.push({ kind: "loop", slot, extent: step.extent, after: 0 });
-        visit(step.body, [...outer, { loop: step, slot }]);
-        code.push({ kind: "next", slot, extent: step.extent, step: step.step, body: head + 1 });
-        code[head] = { kind: "loop", slot, extent: step.extent, after: code.length };
-      } else {
-        internal(`a machine's role has a ${step.kind}`);
+        const op = maker(step, info, analysis, role, outer, fillDepth, array, works);
+        ops.push(op);
+        code.push({ kind: "op", make: op.make });
+        return { kind: "op", op };
       }
-    }
-  };
+      if (step.kind === "signal") {
+        const action: SignalAction = { kind: "signal", ring: step.ring, what: step.what };
+        code.push({ kind: "signal", action });
+        return { kind: "signal", action };
+      }
+      if (step.kind !== "loop") return internal(`a machine's role has a ${step.kind}`);
+      const outermost = step.map.kind === "array" && !outer.some((o) => o.loop.map.kind === "array");
+      if (!outermost) return loop(step, outer);
+      const head = code.length;
+      code.push({ kind: "nest", action: ENTER, after: 0 });
+      const nest = loop(step, outer);
+      code.push({ kind: "nest", action: LEAVE, after: 0 });
+      code[head] = { kind: "nest", action: ENTER, after: code.length };
+      nests.push(nest);
+      return nest;
+    });
   visit(role.body, []);
-  return { code, slots: 2 * slots.size };
+  return { code, slots: 2 * slots.size, nests, loops, ops };
 }
 
 /** What is fixed about an op before its loop variables have values. */
@@ -230,7 +340,7 @@ function maker(
   fillDepth: number,
   array: string,
   works: Work[],
-): (env: Env) => Work {
+): NestOp {
   const side = (region: Region): Side => {
     const { place, type } = analysis.tensor(region.tensor);
     return { place, bits: bitsOf(type), elements: analysis.elements(op, region, role) };
@@ -258,7 +368,7 @@ function maker(
       )
     : undefined;
   const made = new Map<number, Work>();
-  const make = (env: Env, foldStart: boolean, first: boolean): Work => {
+  const newWork = (env: Env, foldStart: boolean, first: boolean): Work => {
     const valid = extents.map((e) => e.value(env));
     const work =
       dims === undefined
@@ -268,49 +378,20 @@ function maker(
     works.push(found);
     return found;
   };
-  return (env) => {
+  const make = (env: Env): Work => {
     let key = 0;
-    for (let i = 0; i < cases.length; i++) key = key * MAX_CASES + cases[i]!(env);
+    for (let i = 0; i < cases.length; i++) key = key * MAX_CASES + cases[i]!.at(env);
     const foldStart = time === undefined || env[time.slot] === 0;
     let first = true;
     if (contracts) for (const o of summing) if (env[o.slot] !== 0) first = false;
     key = 4 * key + (foldStart ? 2 : 0) + (first ? 1 : 0);
     const known = made.get(key);
     if (known !== undefined) return known;
-    const work = make(env, foldStart, first);
+    const work = newWork(env, foldStart, first);
     made.set(key, work);
     return work;
   };
-}
-
-/** Values that one extent may take: whole, cut at a block's or at the product's edge, nothing. */
-const MAX_CASES = 64;
-
-/**
- * Numbers the values that an extent takes. They depend on few loops, so each combination of those is looked at once;
- * `trips` of a loop stand behind its value in the environment.
- */
-function distinguish({ value, slots }: Tracked, outer: readonly Enclosing[]): (env: Env) => number {
-  const loops: { readonly at: number; readonly stride: number }[] = [];
-  let size = 1;
-  for (const { loop, slot } of outer) {
-    if (!slots.has(slot)) continue;
-    loops.push({ at: slot + 1, stride: size });
-    size *= Math.ceil(loop.extent / loop.step);
-  }
-  const table = new Int8Array(size).fill(-1);
-  const values: number[] = [];
-  return (env) => {
-    let place = 0;
-    for (let i = 0; i < loops.length; i++) place += env[loops[i]!.at]! * loops[i]!.stride;
-    const known = table[place]!;
-    if (known >= 0) return known;
-    const found = value(env);
-    const at = values.includes(found) ? values.indexOf(found) : values.push(found) - 1;
-    if (at >= MAX_CASES) internal(`an extent takes more than ${MAX_CASES} values`);
-    table[place] = at;
-    return at;
-  };
+  return { make, cases };
 }
 
 type NewWork = Omit<Work, "id">;

@@ -19,6 +19,8 @@ export interface Dram {
   cycles(bytes: number): number;
   /** The cycle in which the interface becomes free. */
   free(): number;
+  /** The channel that was served last. */
+  last(): number;
   /** Keeps the interface busy for so many cycles more; `channel` is served last. */
   extend(channel: number, cycles: number): void;
 }
@@ -30,6 +32,7 @@ export function dram(spec: DramSpec): Dram {
   return {
     cycles,
     free: () => free,
+    last: () => current,
     extend(channel, more) {
       free += more;
       current = channel;

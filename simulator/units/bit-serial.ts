@@ -52,6 +52,10 @@ export interface SerialClock {
   enter(start: number, time: number, foldStart: boolean, lane: Lane): number;
   /** The cycle in which the corner's PEs have rescaled the last group that entered. */
   rescaled(): number;
+  /** When the last row entered, and when the rescaling registers are free: as `Unit.clocks`. */
+  readonly clocks: Float64Array;
+  /** Where in a group the next row falls: as `Unit.phase`. */
+  phase(): number;
   /** Hops from the corner to the last tile of PEs, in cycles. */
   readonly skew: number;
   /** From one tile of PEs to the next. */
@@ -77,8 +81,10 @@ export function serialClock(
   const terms = termsOf(spec, bits);
   const perGroup = Math.ceil(group / spec.lanes) * terms;
   const hops = Math.ceil(rows / spec.tileRows) + Math.ceil(columns / spec.tileColumns) - 2;
-  /** Rows of the fold that have entered, the cycle of the last one, and when the rescaling registers are free. */
-  let [position, entered, free] = [0, 0, 0];
+  const clocks = new Float64Array(2);
+  const [ENTERED, FREE] = [0, 1];
+  /** Rows of the fold that have entered. */
+  let position = 0;
   let began = false;
 
   /** Cycles from the start of a fold to the entry of so many rows, waits left out. */
@@ -89,8 +95,8 @@ export function serialClock(
 
   /** The group whose sum is complete hands it over: when it can. */
   const handOver = (complete: number): number => {
-    const at = Math.max(complete, free);
-    free = at + spec.rescaleCycles;
+    const at = Math.max(complete, clocks[FREE]!);
+    clocks[FREE] = at + spec.rescaleCycles;
     return at;
   };
 
@@ -98,7 +104,7 @@ export function serialClock(
   const enterSmoothly = (start: number, end: number, lane: Lane): number => {
     const until = start + streamed(end) - streamed(position);
     const boundary = Math.floor((end - 1) / group) * group;
-    if (boundary > position) free = start + streamed(boundary) - streamed(position) + spec.rescaleCycles;
+    if (boundary > position) clocks[FREE] = start + streamed(boundary) - streamed(position) + spec.rescaleCycles;
     lane.fill(until, CONTRACT);
     return until;
   };
@@ -119,20 +125,25 @@ export function serialClock(
   };
 
   return {
+    clocks,
+    phase: () => (position === 0 ? 0 : 1 + (position % (Number.isFinite(group) ? group : spec.lanes))),
     skew: hops * terms,
     hopCycles: terms,
     enter(start, time, foldStart, lane) {
       if (foldStart) position = 0;
       const handsOver = began && (foldStart || (position > 0 && position % group === 0));
       // The last group may have been complete for a while when operands were late.
-      const from = handsOver ? Math.max(start, handOver(entered)) : start;
+      const from = handsOver ? Math.max(start, handOver(clocks[ENTERED]!)) : start;
       lane.fill(from, RESCALE);
       began = true;
       const end = position + time;
-      entered = perGroup < spec.rescaleCycles ? enterByGroups(from, end, lane) : enterSmoothly(from, end, lane);
+      const entered = perGroup < spec.rescaleCycles ? enterByGroups(from, end, lane) : enterSmoothly(from, end, lane);
+      clocks[ENTERED] = entered;
+      // Registers that are free before the next sum is complete are as good as free now.
+      clocks[FREE] = Math.max(entered, clocks[FREE]!);
       position = end;
       return entered;
     },
-    rescaled: () => Math.max(entered, free) + spec.rescaleCycles,
+    rescaled: () => clocks[FREE]! + spec.rescaleCycles,
   };
 }

@@ -2,7 +2,7 @@
 import type { FeederSpec, SystolicSpec } from "../../hw-models/schema.ts";
 import type { Work } from "../issue.ts";
 import { busy, stalled } from "../states.ts";
-import { type Lane, setAll, startTimes, type Unit } from "./unit.ts";
+import { FORGETFUL, type Lane, setAll, startTimes, type Unit } from "./unit.ts";
 
 const FEED = busy("feed");
 const DECODE = busy("decode");
@@ -21,5 +21,5 @@ export function feeder(spec: FeederSpec, array: SystolicSpec): Unit {
     setAll(times, now + Math.max(decode, shift));
     lane.fill(times.next, decoding ? DECODE : FEED);
   };
-  return { times, play, settle: () => {}, tail: stalled("control") };
+  return { times, ...FORGETFUL, play, settle: () => {}, tail: stalled("control") };
 }

@@ -56,15 +56,16 @@ export function systolic(spec: SystolicSpec, serial?: SerialClock): Unit {
   const costs = foldCosts(spec);
   const times = startTimes();
   const { fillOverlapsDrain } = spec.overlap;
-  /** The first row of a new fold may enter. */
-  let ready = 0;
+  /** From then on the first row of a new fold may enter. */
+  const ready = new Float64Array(1);
 
   /** Cycles in which the array may not take a row: first the drain, then control. */
   const settle = (from: number, to: number, lane: Lane): void => {
-    if (from >= ready) return;
-    const drained = ready - costs.control;
+    const end = ready[0]!;
+    if (from >= end) return;
+    const drained = end - costs.control;
     if (from < drained) lane.fill(Math.min(to, drained), DRAIN);
-    if (to > drained) lane.fill(Math.min(to, ready), CONTROL);
+    if (to > drained) lane.fill(Math.min(to, end), CONTROL);
   };
 
   const enter = (start: number, work: Work, lane: Lane): number => {
@@ -78,16 +79,17 @@ export function systolic(spec: SystolicSpec, serial?: SerialClock): Unit {
       setAll(times, now);
       return;
     }
-    const start = work.foldStart && now < ready ? ready : now;
+    const start = work.foldStart ? Math.max(now, ready[0]!) : now;
     if (start > now) settle(now, start, lane);
     const entered = enter(start, work, lane);
     const left = serial === undefined ? entered + costs.skew : serial.rescaled() + serial.skew;
     // While a fold's skew is overlapped, the next one's first row follows its last.
-    ready = (fillOverlapsDrain ? entered : left) + costs.drain + costs.control;
+    ready[0] = (fillOverlapsDrain ? entered : left) + costs.drain + costs.control;
     times.next = entered;
     times.operandsFree = entered;
     times.visible = left + costs.drain + costs.control;
     times.registersFree = fillOverlapsDrain ? entered : times.visible;
   };
-  return { times, play, settle, tail: DRAIN };
+  const clocks = serial === undefined ? [ready] : [ready, serial.clocks];
+  return { times, clocks, phase: () => serial?.phase() ?? 0, play, settle, tail: DRAIN };
 }

@@ -25,6 +25,10 @@ export interface Times {
  */
 export interface Unit {
   readonly times: Times;
+  /** All cycles that it remembers from one work to the next, counted from the start of the run, so that they can be moved. */
+  readonly clocks: readonly Float64Array[];
+  /** All else that it remembers, as a number: a unit in the same phase with the same clocks goes on alike. */
+  phase(): number;
   /** Takes a work at cycle `now`: fills the lane from there up to `times.next` and sets all times. */
   play(work: Work, now: number, lane: Lane): void;
   /** What the unit itself still does while it has no work, from where the lane stands up to `to` at most: draining. */
@@ -36,6 +40,9 @@ export interface Unit {
 export function startTimes(): Times {
   return { next: 0, operandsFree: 0, registersFree: 0, visible: 0 };
 }
+
+/** Of a unit that remembers nothing. */
+export const FORGETFUL = { clocks: [], phase: () => 0 } as const;
 
 /** Sets all times to one: a unit that takes its operands, and has its results, at the end. */
 export function setAll(times: Times, at: number): void {

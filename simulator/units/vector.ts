@@ -2,7 +2,7 @@
 import type { VectorSpec } from "../../hw-models/schema.ts";
 import type { Work } from "../issue.ts";
 import { busy, stalled } from "../states.ts";
-import { type Lane, setAll, startTimes, type Unit } from "./unit.ts";
+import { FORGETFUL, type Lane, setAll, startTimes, type Unit } from "./unit.ts";
 
 const MAP = busy("map");
 
@@ -12,5 +12,5 @@ export function vector(spec: VectorSpec): Unit {
     setAll(times, now + Math.ceil(work.elements / spec.elementsPerCycle));
     lane.fill(times.next, MAP);
   };
-  return { times, play, settle: () => {}, tail: stalled("control") };
+  return { times, ...FORGETFUL, play, settle: () => {}, tail: stalled("control") };
 }

@@ -1,0 +1,95 @@
+/** Who takes part in a run: roles on their way through their actions, and the rings between them. */
+import { internal } from "../ir/diagnostics.ts";
+import type { Ring } from "../ir/program.ts";
+import type { SignalAction, Walker, Work } from "./issue.ts";
+import type { Player } from "./units/index.ts";
+import type { Lane } from "./units/unit.ts";
+
+/** Signals of a ring with the cycles in which they take effect; times are kept for the instances that can still be asked for. */
+export interface RingState {
+  readonly ring: Ring;
+  acquired: number;
+  committed: number;
+  /** Instances that all consumers have given back. */
+  freed: number;
+  readonly commitTimes: Float64Array;
+  readonly consumers: readonly Consumer[];
+}
+
+export interface Consumer {
+  readonly name: string;
+  waited: number;
+  released: number;
+  readonly releaseTimes: Float64Array;
+}
+
+/** A transfer that a channel has not finished asking for. */
+export interface Request {
+  readonly work: Work;
+  readonly store: boolean;
+  left: number;
+}
+
+/** One role on its way through its actions, at its own time. */
+export interface Actor {
+  readonly name: string;
+  readonly index: number;
+  readonly player: Player;
+  readonly walker: Walker;
+  readonly lane: Lane;
+  now: number;
+  /** The signal that it waits for. */
+  blocked: SignalAction | undefined;
+  request: Request | undefined;
+  done: boolean;
+  operandsFree: number;
+  registersFree: number;
+  visible: number;
+  op: number;
+  /** Nests of folds that it has come to, and whether it is in the last of them. */
+  nests: number;
+  inNest: boolean;
+  /** It has come to a nest and waits for the others there. */
+  parked: boolean;
+  /** Actions that it has done in the nest by itself. */
+  ahead: number;
+  /** Times that it went on: it has stood still while this stays. */
+  moves: number;
+}
+
+/** The clocks of an actor's unit. */
+export const clocksOf = ({ player }: Actor): readonly Float64Array[] =>
+  player.kind === "unit" ? player.unit.clocks : [];
+
+/** The phase of an actor's unit. */
+export const phaseOf = ({ player }: Actor): number => (player.kind === "unit" ? player.unit.phase() : 0);
+
+/** Everything that an actor has to do with happens so many cycles later. */
+export function postpone(actor: Actor, cycles: number): void {
+  actor.now += cycles;
+  actor.operandsFree += cycles;
+  actor.registersFree += cycles;
+  actor.visible += cycles;
+  for (const clocks of clocksOf(actor)) for (let i = 0; i < clocks.length; i++) clocks[i]! += cycles;
+}
+
+export function makeRing(ring: Ring): RingState {
+  const consumers = ring.consumers.map((name) => ({
+    name,
+    waited: 0,
+    released: 0,
+    releaseTimes: new Float64Array(ring.depth),
+  }));
+  return { ring, acquired: 0, committed: 0, freed: 0, commitTimes: new Float64Array(ring.depth), consumers };
+}
+
+export function consumerOf(state: RingState, name: string): Consumer {
+  return state.consumers.find((c) => c.name === name) ?? internal(`${name} does not consume ${state.ring.id}`);
+}
+
+/** Times are kept at their number modulo the depth: `more` numbers later they stand elsewhere. */
+export function rotate(times: Float64Array, count: number, more: number, depth: number, later: number): void {
+  const old = times.slice();
+  for (let i = 1; i <= depth; i++)
+    times[(count + more + depth - i) % depth] = old[(count + depth - i) % depth]! + later;
+}
