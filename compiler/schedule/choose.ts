@@ -95,6 +95,22 @@ function chunkFor(block: number, limit: number): number {
   return chunk;
 }
 
+/**
+ * Channels a warp takes when weight planes go through a one-bit row. A lane must hold all planes of its channels, to add
+ * them up: it has lines l and l + m / 2, which two planes of m / 2 channels fill; otherwise each plane fills a row alone.
+ */
+function channelsOf(w: Tensor, row: MatrixRow): number {
+  return bitsOf(w.type) === 2 ? row.m / 2 : row.m;
+}
+
+/** Accumulators that a lane keeps for every pair of planes. */
+function accumulatorsOf({ x, w }: Problem, row: MatrixRow): number {
+  return ((bitsOf(w.type) * channelsOf(w, row)) / row.m) * bitsOf(x.type) * row.d.regs;
+}
+
+/** Beyond this, accumulators leave too few of a lane's 255 registers for operands in flight. */
+const MAX_ACCUMULATORS = 160;
+
 /** A schedule without the division of the reduced axis among warps. */
 type Shape = Pick<Schedule, "strategy" | "tileM" | "tileN" | "chunk"> & { readonly row?: string };
 
@@ -107,7 +123,7 @@ function shapeOf(p: Problem, strategy: Schedule["strategy"], row: string | undef
     return { strategy, row: shape.id, tileM: tokens * shape.n, tileN: shape.m, chunk: chunkFor(p.block, 128) };
   }
   const chunk = p.k >= 4 * shape.k ? 4 * shape.k : shape.k;
-  return { strategy, row: shape.id, tileM: shape.n, tileN: shape.m / bitsOf(p.w.type), chunk };
+  return { strategy, row: shape.id, tileM: shape.n, tileN: channelsOf(p.w, shape), chunk };
 }
 
 /** Warps that keep today's largest GPUs busy while they wait for memory: 32 on each of 132 multiprocessors. */
@@ -178,8 +194,9 @@ function whyNotRow(p: Problem, target: Target, row: string): string | undefined 
     return p.k % 16 === 0 && p.block % 16 === 0 ? undefined : "the reduced axis is no multiple of its k";
   }
   if (!p.integer || !p.planar) return "its operands are not stored as bit planes";
-  if (16 % bitsOf(p.w.type) !== 0) return `${bitsOf(p.w.type)} weight planes do not fill the row's 16 lines`;
-  return undefined;
+  const needed = accumulatorsOf(p, findRow(row)!);
+  if (needed <= MAX_ACCUMULATORS) return undefined;
+  return `${bitsOf(p.x.type)} × ${bitsOf(p.w.type)} planes need ${needed} accumulators a lane`;
 }
 
 /** The schedule for the op's contraction; undefined after reporting a request that cannot be met. */
@@ -237,6 +254,9 @@ function whyTilesMisfit({ row, tileM, tileN, chunk, warps, split }: Schedule, p:
   if (shape === undefined)
     return chunk > p.block && chunk % p.block !== 0 ? `steps of ${chunk} straddle blocks of ${p.block}` : undefined;
   const lines = shape.op === "andPopc" ? tileN * bitsOf(p.w.type) : tileN;
+  const half = tileN === shape.m / 2 && bitsOf(p.w.type) % 2 === 0;
+  if (shape.op === "andPopc" && !half && tileN % shape.m !== 0)
+    return `${tileN} channels a warp leave planes of a channel in several lanes of ${shape.id}`;
   if (lines % shape.m !== 0) return `${tileN} channels a warp do not fill the ${shape.m} lines of ${shape.id}`;
   if (tileM % shape.n !== 0) return `${tileM} tokens a warp do not fill the ${shape.n} columns of ${shape.id}`;
   if (chunk % shape.k !== 0) return `steps of ${chunk} are no multiple of the ${shape.k} of ${shape.id}`;
