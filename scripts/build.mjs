@@ -17,7 +17,11 @@ export async function bundle(folder) {
   const common = /** @type {const} */ ({ bundle: true, format: "esm", target: "node20", logLevel: "warning" });
   await build({
     ...common,
-    entryPoints: { cli: join(ROOT, "compiler/cli.ts"), "encode-worker": join(ROOT, "compiler/cli/encode-worker.ts") },
+    entryPoints: {
+      cli: join(ROOT, "compiler/cli.ts"),
+      "encode-worker": join(ROOT, "compiler/cli/encode-worker.ts"),
+      "simulate-worker": join(ROOT, "compiler/cli/simulate-worker.ts"),
+    },
     outdir: join(folder, "compiler"),
     splitting: true,
     chunkNames: "chunks/[name]-[hash]",

@@ -6,7 +6,8 @@ import { planWebGpu, runWebGpu } from "../backends/hosts/webgpu.ts";
 import { findTarget, TARGETS } from "../backends/index.ts";
 import { check } from "../compiler/check/check.ts";
 import { type OutputFile, writeFiles } from "../compiler/cli/files.ts";
-import { printRuns } from "../compiler/cli/simulate-report.ts";
+import { printSections } from "../compiler/cli/sections.ts";
+import { sectionsOf } from "../compiler/cli/simulate-report.ts";
 import { formatBytes, formatCount, formatSeconds, printTable } from "../compiler/cli/table.ts";
 import { EXIT, type Exit, openTerminal, type Terminal } from "../compiler/cli/terminal.ts";
 import { type Compiled, compile } from "../compiler/driver.ts";
@@ -23,7 +24,7 @@ import { VERSION } from "../compiler/version.ts";
 import { hardwareNamed } from "../hw-models/index.ts";
 import { Diagnostics, internal } from "../ir/diagnostics.ts";
 import { chromeTrace } from "../simulator/export-chrome.ts";
-import { type Simulation, simulate } from "../simulator/simulate.ts";
+import { mergeReports, type Simulation, simulate } from "../simulator/simulate.ts";
 import { readHuggingFace } from "../simulator/workload/hugging-face.ts";
 
 const SOURCE = "examples/quickstart.loom";
@@ -178,7 +179,7 @@ function showSimulation(terminal: Terminal): readonly OutputFile[] {
     terminal,
     `${workload.name}, ${TOKENS} tokens, ${formatCount(cycles)} cycles simulated in ${formatSeconds(seconds)}`,
   );
-  printRuns(terminal, results);
+  printSections(terminal, sectionsOf(mergeReports(runs.map((r) => r.report))));
   const trace = runs.at(-1)?.trace ?? internal("no trace");
   return [
     {

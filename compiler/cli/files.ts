@@ -46,7 +46,7 @@ export function readText(terminal: Terminal, path: string): string | undefined {
 /** A file to write; what is too long for one string comes in pieces. */
 export interface OutputFile {
   readonly path: string;
-  readonly content: string | Uint8Array | Iterable<string>;
+  readonly content: string | Uint8Array | Iterable<string | Uint8Array>;
 }
 
 function writePieces(path: string, content: OutputFile["content"]): void {

@@ -1,7 +1,8 @@
 /** `bitloom simulate … --depth peer`: a published simulator by its own formulas, on a model, a topology or its own networks. */
 import { Diagnostics, NO_SPAN, type Source } from "../../ir/diagnostics.ts";
 import {
-  type PeerReport,
+  mergePeerReports,
+  type PeerRequest,
   type PeerResult,
   type PeerWorkload,
   PRESETS,
@@ -12,14 +13,14 @@ import {
   type ScalesimMachine,
   simulatePeer,
 } from "../../simulator/peer/index.ts";
-import { SIMULATE_SCHEMA } from "../../simulator/simulate.ts";
 import type { Phase } from "../../simulator/workload/layers.ts";
 import { nearest } from "../report.ts";
 import { readText } from "./files.ts";
 import { sayDiagnostics } from "./report.ts";
 import { refuse } from "./request.ts";
-import { joules } from "./simulate-report.ts";
-import { type Column, formatBytes, formatCount, formatSeconds, printTable } from "./table.ts";
+import { type Output, putOut, type Section } from "./sections.ts";
+import { comparisonSections, firstOf, joules, right, varies } from "./simulate-report.ts";
+import { formatBytes, formatCount, formatSeconds } from "./table.ts";
 import { EXIT, type Exit, type Terminal, usageError } from "./terminal.ts";
 
 /** What is asked: options as written, the numbers already read. */
@@ -28,11 +29,11 @@ export interface PeerPlan {
   /** Machines; absent: all that the preset knows by name. */
   readonly hardware: readonly string[] | undefined;
   readonly phases: readonly Phase[];
-  readonly batch: number;
-  readonly context: number;
+  readonly batches: readonly number[];
+  readonly contexts: readonly number[];
   /** Bits a weight; absent: those that were published. */
   readonly weightBits: readonly number[] | undefined;
-  readonly json: boolean;
+  readonly output: Output;
 }
 
 interface Inputs {
@@ -93,25 +94,25 @@ function readMachines(
   return machines;
 }
 
-const right = (title: string, drop?: number): Column => ({
-  title,
-  align: "right",
-  ...(drop === undefined ? {} : { drop }),
-});
-
-/** One line for each run; the speedup is against the first run of the same phase, in time where there is a clock. */
-function printPeer(terminal: Terminal, results: readonly PeerResult[]): void {
+/** One line for each run; the speedup is against the first run of the same pass, in time where there is a clock. */
+function runsSection(results: readonly PeerResult[]): Section {
+  const [workloads, batches, contexts] = (["workload", "batch", "context"] as const).map((key) =>
+    varies(results, (r) => r[key]),
+  );
   const rows = results.map((r) => {
     const { totals } = r;
-    const first = results.find((other) => other.phase === r.phase)!.totals;
+    const first = firstOf(results, r).totals;
     const speedup =
       totals.timeSeconds === undefined || first.timeSeconds === undefined
         ? first.cycles / totals.cycles
         : first.timeSeconds / totals.timeSeconds;
     const { dram } = totals.bytes;
     return [
+      ...(workloads ? [r.workload] : []),
       r.hardware,
       r.phase,
+      ...(batches ? [`${r.batch}`] : []),
+      ...(contexts ? [`${r.context}`] : []),
       r.weightBits === undefined ? "" : r.weightBits.toFixed(4).replace(/\.?0+$/, ""),
       `${totals.cycles}`,
       totals.timeSeconds === undefined ? "" : formatSeconds(totals.timeSeconds),
@@ -122,11 +123,13 @@ function printPeer(terminal: Terminal, results: readonly PeerResult[]): void {
       totals.energyPJ === undefined ? "" : joules(totals.energyPJ.total),
     ];
   });
-  printTable(
-    terminal,
-    [
+  return {
+    columns: [
+      ...(workloads ? [{ title: "Workload" }] : []),
       { title: "Machine" },
       { title: "Phase" },
+      ...(batches ? [right("Batch")] : []),
+      ...(contexts ? [right("Context")] : []),
       right("Bits"),
       right("Cycles"),
       right("Time", 2),
@@ -137,7 +140,7 @@ function printPeer(terminal: Terminal, results: readonly PeerResult[]): void {
       right("Energy"),
     ],
     rows,
-  );
+  };
 }
 
 /** Machines that nobody named are all that can: those without this network are left out. */
@@ -148,33 +151,52 @@ function knowsNetwork(preset: Preset, hardware: string | ScalesimMachine, worklo
   return !trial.list.some((d) => d.code === "peer/network");
 }
 
-/** Runs one preset on the product machines × phases × weight bits. */
-export async function runPeer(terminal: Terminal, path: string, plan: PeerPlan): Promise<Exit> {
+/** Runs one preset on workloads × sizes × machines × phases × weight bits. */
+export async function runPeer(terminal: Terminal, paths: readonly string[], plan: PeerPlan): Promise<Exit> {
   const preset = findPreset(terminal, plan.preset);
   if (typeof preset === "number") return preset;
   const inputs: Inputs = { sources: [], sink: new Diagnostics() };
   const { sources, sink } = inputs;
-  const workload = readWorkload(terminal, path, preset, inputs);
-  if (workload === EXIT.unreadable) return workload;
+  const json = plan.output === "json";
+  const workloads: PeerWorkload[] = [];
+  for (const path of paths) {
+    const workload = readWorkload(terminal, path, preset, inputs);
+    if (workload === EXIT.unreadable) return workload;
+    if (typeof workload === "object") workloads.push(workload);
+  }
   const named = plan.hardware ?? preset.hardware.filter((name) => /^[a-z0-9-]+$/.test(name));
   const machines = readMachines(terminal, named, inputs);
   if (typeof machines === "number") return machines;
-  if (sink.failed || typeof workload === "number") return refuse(terminal, "simulate", sink, sources, plan.json);
-
+  if (sink.failed) return refuse(terminal, "simulate", sink, sources, json);
   const results: PeerResult[] = [];
-  const able = plan.hardware === undefined ? machines.filter((m) => knowsNetwork(preset, m, workload)) : machines;
-  for (const hardware of able)
-    for (const phase of plan.phases)
-      for (const bits of plan.weightBits ?? [undefined]) {
-        const { batch, context } = plan;
-        const request = { preset: preset.name, hardware, workload, phase, batch, context };
-        const report = simulatePeer(bits === undefined ? request : { ...request, weightBits: bits }, sink);
-        if (report === undefined) return refuse(terminal, "simulate", sink, sources, plan.json);
-        results.push(...report.results);
-      }
+  for (const request of requestsOf(plan, preset, workloads, machines)) {
+    const report = simulatePeer(request, sink);
+    if (report === undefined) return refuse(terminal, "simulate", sink, sources, json);
+    results.push(...report.results);
+  }
   sayDiagnostics(terminal, sink.list, sources);
-  const report: PeerReport = { schema: SIMULATE_SCHEMA, results };
-  if (plan.json) terminal.out(JSON.stringify(report, null, 2));
-  else printPeer(terminal, results);
+  const report = mergePeerReports(results);
+  putOut(terminal, plan.output, report, () => [runsSection(results), ...comparisonSections(report.comparison)]);
   return EXIT.ok;
+}
+
+function requestsOf(
+  plan: PeerPlan,
+  preset: Preset,
+  workloads: readonly PeerWorkload[],
+  machines: readonly (string | ScalesimMachine)[],
+): readonly PeerRequest[] {
+  const requests: PeerRequest[] = [];
+  for (const workload of workloads) {
+    const able = plan.hardware === undefined ? machines.filter((m) => knowsNetwork(preset, m, workload)) : machines;
+    for (const batch of plan.batches)
+      for (const context of plan.contexts)
+        for (const hardware of able)
+          for (const phase of plan.phases)
+            for (const bits of plan.weightBits ?? [undefined]) {
+              const request = { preset: preset.name, hardware, workload, phase, batch, context };
+              requests.push(bits === undefined ? request : { ...request, weightBits: bits });
+            }
+  }
+  return requests;
 }

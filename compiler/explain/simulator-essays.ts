@@ -39,6 +39,18 @@ const peer = (command: string, files: CommandExample["files"] = { "config.json":
 /** SCALE-Sim on a topology. */
 const topology = (...lines: readonly string[]): CommandExample =>
   peer("net.csv --preset scalesim --hw os-16x16", { "net.csv": `${lines.join("\n")}\n` });
+/** A topology on a machine of ours. */
+const cycleTopology = (...lines: readonly string[]): CommandExample => ({
+  kind: "command",
+  files: { "net.csv": `${lines.join("\n")}\n` },
+  command: "simulate net.csv",
+});
+/** An allocation table. */
+const allocated = (name: string, text: string): CommandExample => ({
+  kind: "command",
+  files: { "config.json": json(TINY), [name]: text },
+  command: `simulate config.json --context 16 --allocation ${name}`,
+});
 const GEMM = "Layer, M, N, K,";
 const CONV = "Layer, IFMAP H, IFMAP W, Filter H, Filter W, Channels, Filters, Stride,";
 
@@ -351,6 +363,30 @@ export const SIMULATOR_ESSAYS = {
     why: "A warning: it is read as a layer. SCALE-Sim takes every first line for headings, and leaves that layer out.",
     failing: topology("fc, 32, 32, 32,"),
     fixed: topology(GEMM, "fc, 32, 32, 32,"),
+  },
+  "topology/dense": {
+    title: "sparse layers of a topology are simulated dense",
+    why: "A warning: machines of depth `cycle` skip no weights. SCALE-Sim's own model of sparsity runs with `--depth peer --preset scalesim`.",
+    failing: cycleTopology("Layer, M, N, K, Sparsity,", "fc, 32, 32, 32, 2:4,"),
+    fixed: cycleTopology("Layer, M, N, K,", "fc, 32, 32, 32,"),
+  },
+  "allocation/columns": {
+    title: "the first line of an allocation table does not name its columns",
+    why: "An allocation table as CSV begins with the names of its columns: `layers`, and some of `weights`, `activations` and `kv`. Every further line gives the layers that its glob names these formats; the first line that fits decides.",
+    failing: allocated("al.csv", "*.mlp.*,int4_g128\n"),
+    fixed: allocated("al.csv", "layers,weights\n*.mlp.*,int4_g128\n"),
+  },
+  "allocation/line": {
+    title: "a line of an allocation table says no format",
+    why: "In JSON a table is an object from globs to a format, or to an object of `weights`, `activations` and `kv`.",
+    failing: allocated("al.json", '{ "*.mlp.*": true }'),
+    fixed: allocated("al.json", '{ "*.mlp.*": "int4_g128" }'),
+  },
+  "allocation/unused": {
+    title: "a line of an allocation table names no layer",
+    why: "A warning: its glob fits none of the names that the report lists, so the line does nothing. `*` stands for any characters, `?` for one.",
+    failing: allocated("al.json", '{ "mlp": "int4_g128" }'),
+    fixed: allocated("al.json", '{ "*.mlp.*": "int4_g128" }'),
   },
   "topology/heading": {
     title: "a line of a topology has a name and no dimensions",

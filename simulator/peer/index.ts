@@ -10,6 +10,7 @@ import type { PeerRequest, Preset } from "./request.ts";
 export { antClaims, bitfusionClaims, bitmodClaims, type PeerClaim, peerClaims } from "./claims.ts";
 export { type PeerModel, readPeerModel } from "./config.ts";
 export type { PeerFigures, PeerLayerResult, PeerReport, PeerResult } from "./report.ts";
+export { mergePeerReports } from "./report.ts";
 export type { PeerRequest, PeerWorkload, Preset } from "./request.ts";
 export { readScalesimConfig, type ScalesimMachine } from "./scalesim-config.ts";
 export { readTopology, type TopologyForm } from "./scalesim-topology.ts";

@@ -1,4 +1,5 @@
 /** Results of the published simulators, in the shape that every simulation reports. */
+import { type Comparison, compareRuns } from "../comparison.ts";
 import { type Bytes, type Figures, SIMULATE_SCHEMA, type SimulateResult } from "../simulate.ts";
 
 /** What is reported of a layer and of a whole pass alike. What a simulator does not model is left out. */
@@ -17,7 +18,8 @@ export interface PeerLayerResult extends PeerFigures {
   readonly name: string;
 }
 
-export interface PeerResult extends Pick<SimulateResult, "workload" | "hardware" | "phase" | "batch" | "context"> {
+export interface PeerResult
+  extends Pick<SimulateResult, "workload" | "hardware" | "configuration" | "phase" | "batch" | "context"> {
   readonly depth: "peer";
   readonly preset: string;
   /** Mean stored bits a weight, where the simulator knows of them. */
@@ -30,6 +32,14 @@ export interface PeerResult extends Pick<SimulateResult, "workload" | "hardware"
 export interface PeerReport {
   readonly schema: typeof SIMULATE_SCHEMA;
   readonly results: readonly PeerResult[];
+  /** Against the first machine; absent where there is only one. */
+  readonly comparison?: Comparison | undefined;
+}
+
+/** Several runs as one report, compared with the first machine. */
+export function mergePeerReports(results: readonly PeerResult[]): PeerReport {
+  const comparison = compareRuns(results);
+  return { schema: SIMULATE_SCHEMA, results, ...(comparison === undefined ? {} : { comparison }) };
 }
 
 /** One run as a report. */

@@ -45,12 +45,17 @@ export const workloadName = (workload: PeerWorkload): string =>
 export const hardwareName = ({ hardware }: PeerRequest): string =>
   typeof hardware === "string" ? hardware : hardware.name;
 
+/** The machine, and the bits of a weight where the request says them. */
+const configurationName = (request: PeerRequest): string =>
+  [hardwareName(request), ...(request.weightBits === undefined ? [] : [`${request.weightBits} bits`])].join(" ");
+
 /** The parts of a result that every preset copies from its request. */
 export function resultHead(request: PeerRequest): Omit<PeerResult, "totals" | "layers" | "weightBits"> {
   const { preset, phase, batch, context } = request;
   return {
     workload: workloadName(request.workload),
     hardware: hardwareName(request),
+    configuration: configurationName(request),
     depth: "peer",
     preset,
     phase,

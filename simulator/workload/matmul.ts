@@ -77,6 +77,22 @@ export function groupedFormat(bits: number, group: number): Format {
   };
 }
 
+/** Blocks of `values` values in `bytes` bytes of which nothing else is known: how many bits move, not what they mean. */
+export function opaqueFormat(name: string, values: number, bytes: number): Format {
+  const build = new ExprBuilder();
+  return {
+    name,
+    block: values,
+    fields: [blockField("bytes", "u8", bytes, 0)],
+    tables: [],
+    exprs: build.done(),
+    uses: [{ field: "bytes", index: build.constant(0) }],
+    value: build.cast(build.input(0, "u8"), "f32"),
+    recordBits: 8 * bytes,
+    span: NO_SPAN,
+  };
+}
+
 /** Weights of this many bits as the simulator takes them by default: f16 as it is, fewer in groups of 128 with an f16 scale. */
 export function weightFormat(bits: number): Format {
   return bits === 16 ? plainFormat("f16") : groupedFormat(bits, 128);

@@ -69,7 +69,7 @@ describe("simulate", () => {
     ]);
     expect(exit).toBe(0);
     const lines = stdout.trimEnd().split("\n");
-    expect(lines.length).toBe(1 + 8);
+    expect(lines.indexOf("")).toBe(1 + 8);
     expect(lines[1]).toMatch(/^systolic-128 +prefill +16 .* 1\.00× /);
     expect(lines[8]).toMatch(/^systolic-32-os +decode +4\.125 /);
     expect(stderr).toMatch(/cycles\/s/);

@@ -3,8 +3,10 @@ import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import { Diagnostics } from "../../ir/diagnostics.ts";
 import { type Layer, layersOf, type Network, readHuggingFace, type Transformer } from "../../simulator/index.ts";
+import { convolutional } from "../../simulator/workload/convolutions.ts";
 import { layersOfPass, networkOf, type Pass } from "../../simulator/workload/layers.ts";
 import { parameterCount } from "../../simulator/workload/network.ts";
+import { networkOfTopology } from "../../simulator/workload/topology.ts";
 
 const text = readFileSync(new URL("../data/llama-2-7b/config.json", import.meta.url), "utf8");
 
@@ -183,5 +185,34 @@ describe("families", () => {
   it("BERT sees all tokens at once and decodes none", () => {
     const layers = passOf("google-bert/bert-base-uncased", { phase: "prefill", batch: 2, context: 128 });
     expect(macs(layers)).toBe(2 * (128 * 12 * 12 * 768 ** 2 + 12 * 2 * 128 ** 2 * 768 + 768 ** 2));
+  });
+});
+
+describe("convolutional networks", () => {
+  // Parameters and multiply–accumulates as torchvision documents its weights: `num_params`, `_ops` in 10⁹.
+  it.each([
+    ["alexnet", 61_100_840, 0.714],
+    ["vgg11", 132_863_336, 7.609],
+    ["vgg16", 138_357_544, 15.47],
+    ["vgg19", 143_667_240, 19.632],
+    ["resnet18", 11_689_512, 1.814],
+    ["resnet34", 21_797_672, 3.664],
+    ["resnet50", 25_557_032, 4.089],
+    ["resnet101", 44_549_160, 7.801],
+    ["resnet152", 60_192_808, 11.514],
+  ])("%s: %i parameters, %d billion products", (name, parameters, giga) => {
+    const network = convolutional(name)!;
+    expect(parameterCount(network)).toBe(parameters);
+    const layers = layersOfPass(network, { phase: "prefill", batch: 1, context: 1 });
+    expect(Math.abs(macs(layers) / 1e9 - giga)).toBeLessThan(0.0051);
+    expect(macs(layersOfPass(network, { phase: "prefill", batch: 3, context: 1 }))).toBe(3 * macs(layers));
+  });
+
+  it("reads SCALE-Sim's topologies, convolutions by im2col", () => {
+    const csv = "Layer,H,W,R,S,C,F,stride,\nconv1,227,227,11,11,3,96,4,\n";
+    const layers = layersOf(networkOfTopology(csv, 0, "net", new Diagnostics())!, "prefill", 2, 1);
+    expect(layers).toEqual([
+      { name: "conv1", kind: "convolution", operand: "weight", shape: { batch: 1, m: 2 * 55 * 55, n: 96, k: 363 } },
+    ]);
   });
 });
