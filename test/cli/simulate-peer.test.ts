@@ -108,7 +108,7 @@ describe("simulate --depth peer", () => {
   });
 
   it.each([
-    [["--depth", "rtl"], "there is cycle, peer"],
+    [["--depth", "rtl"], "there is cycle, pe, peer"],
     [["--preset", "ant"], "--preset goes with --depth peer"],
     [["--depth", "peer"], "say which --preset"],
     [["--depth", "peer", "--preset", "bitmod-v3"], "did you mean `bitmod-v"],
