@@ -15,7 +15,7 @@ import { summaryPanel } from "./panels/summary.ts";
 import { connectPointer, placeCursor, placePlayhead } from "./pointer.ts";
 import { NOTHING } from "./search.ts";
 import { connectSearch, runSearch } from "./search-box.ts";
-import { makeStage, paintLabels, paintOverview, paintStage } from "./stage.ts";
+import { makeStage, paintFlags, paintLabels, paintOverview, paintStage } from "./stage.ts";
 import { fromHash, type ViewSpec, windowAround } from "./view-spec.ts";
 import {
   hashOf,
@@ -159,10 +159,11 @@ function connectDrawing(viewer: Viewer, panels: Panels): () => void {
   };
   const draw = (): void => {
     viewer.shown = paintStage(stage, model, viewer.spec, viewer.paint, viewer.kinds);
-    paintLabels(stage, model, viewer.shown.rows, viewer.spec.selected?.lane, labels);
+    paintLabels(stage, model, viewer.shown.rows, viewer.spec.selected?.lane, viewer.shown.drawing.counters, labels);
     sync(viewer.spec);
     placeCursor(viewer);
     placePlayhead(viewer);
+    paintFlags(stage, model, viewer.spec);
     viewer.deck?.draw();
   };
   const pending = { frame: 0 };

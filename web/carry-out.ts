@@ -1,5 +1,6 @@
 /** What each command does. */
 import { COMMANDS, type CommandId } from "./commands.ts";
+import { paletteDialog } from "./panels/palette.ts";
 import { neighbour } from "./slices.ts";
 import { PANELS, panBy, windowAround, zoomAt } from "./view-spec.ts";
 import {
@@ -90,11 +91,55 @@ function stepBack(viewer: Viewer): void {
   else if (viewer.spec.focus !== "") viewer.update({ focus: "" });
 }
 
+/** Everything that can be done or gone to, by name. */
+function openPalette(viewer: Viewer): void {
+  const { model } = viewer;
+  const commands = COMMANDS.filter((c, i) => c.id !== "palette" && COMMANDS.findIndex((d) => d.id === c.id) === i);
+  const entries = [
+    ...commands
+      .filter((c) => c.id !== "bookmark")
+      .map((c) => ({ name: c.about, hint: c.shown, act: () => carryOut(viewer, c.id) })),
+    ...PANELS.map((panel) => ({
+      name: `panel: ${panel}`,
+      hint: "V",
+      act: () => viewer.update({ panel, summary: true }),
+    })),
+    ...model.lanes.map(({ name }, lane) => ({ name: `lane: ${name}`, hint: "", act: () => selectLane(viewer, lane) })),
+    ...model.layers.slice(0, MAX_PALETTE_LAYERS).map(({ name, start, end }) => ({
+      name: `layer: ${name}`,
+      hint: "",
+      act: () => viewer.update(windowAround(start, end, model.cycles), "push"),
+    })),
+  ];
+  const dialog = paletteDialog(entries);
+  viewer.shell.main.append(dialog);
+  dialog.addEventListener("close", () => dialog.remove());
+  dialog.showModal();
+}
+
+const MAX_PALETTE_LAYERS = 5000;
+
 const withLane = (viewer: Viewer, act: (lane: number) => void): void => {
   if (viewer.spec.selected !== undefined) act(viewer.spec.selected.lane);
 };
 
-const ACTIONS: Readonly<Record<CommandId, (viewer: Viewer, fast: boolean) => void>> = {
+/** Goes to the mark of a digit, or sets it where the cursor is. */
+function bookmark(viewer: Viewer, set: boolean, code: string): void {
+  const digit = code.slice("Digit".length);
+  const { marks, from, to } = viewer.spec;
+  if (set) {
+    const at = Math.min(viewer.model.cycles - 1, Math.max(0, Math.floor(cursorTime(viewer))));
+    const { [digit]: before, ...others } = marks;
+    viewer.update({ marks: before === at ? others : { ...others, [digit]: at } });
+    return;
+  }
+  const at = marks[digit];
+  if (at === undefined) return;
+  const moved = panBy(viewer.spec, at - (from + to) / 2, viewer.model.cycles);
+  viewer.update({ from: moved.from, to: moved.to }, "push");
+}
+
+const ACTIONS: Readonly<Record<CommandId, (viewer: Viewer, fast: boolean, code: string) => void>> = {
   "zoom-in": (v) => zoom(v, 0.8),
   "zoom-out": (v) => zoom(v, 1.25),
   "pan-left": (v, fast) => pan(v, fast ? -0.3 : -0.1),
@@ -124,6 +169,8 @@ const ACTIONS: Readonly<Record<CommandId, (viewer: Viewer, fast: boolean) => voi
     v.update({ panel: "array", summary: true });
     v.deck?.array.play();
   },
+  bookmark,
+  palette: (v) => openPalette(v),
   panel: (v, back) => {
     const place = PANELS.indexOf(v.spec.panel) + (back ? PANELS.length - 1 : 1);
     v.update({ panel: PANELS[place % PANELS.length]!, summary: true });
@@ -134,9 +181,9 @@ const ACTIONS: Readonly<Record<CommandId, (viewer: Viewer, fast: boolean) => voi
   escape: stepBack,
 };
 
-/** Carries out a command; `fast` is Shift. */
-export function carryOut(viewer: Viewer, id: CommandId, fast = false): void {
-  ACTIONS[id](viewer, fast);
+/** Carries out a command; `fast` is Shift, `code` the key where several have one command. */
+export function carryOut(viewer: Viewer, id: CommandId, fast = false, code = ""): void {
+  ACTIONS[id](viewer, fast, code);
 }
 
 /** Moves by what a held key does in some milliseconds. */

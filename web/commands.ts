@@ -24,6 +24,8 @@ export type CommandId =
   | "search"
   | "summary"
   | "play"
+  | "bookmark"
+  | "palette"
   | "panel"
   | "theme"
   | "open"
@@ -41,6 +43,8 @@ export interface Command {
   readonly about: string;
   /** Works for as long as the key is down. */
   readonly held?: boolean;
+  /** With Ctrl or Cmd, and Shift where it says so. */
+  readonly control?: "ctrl" | "ctrl-shift";
 }
 
 export const COMMANDS: readonly Command[] = [
@@ -77,6 +81,14 @@ export const COMMANDS: readonly Command[] = [
   { id: "fit", section: "Move", codes: ["KeyF"], keys: [], shown: "F", about: "fit the range or the selected slice" },
   { id: "whole", section: "Move", codes: ["Digit0", "Home"], keys: [], shown: "0", about: "the whole run" },
   { id: "go-to", section: "Move", codes: ["KeyG"], keys: [], shown: "G", about: "go to a cycle" },
+  {
+    id: "bookmark",
+    section: "Move",
+    codes: ["Digit1", "Digit2", "Digit3", "Digit4", "Digit5", "Digit6", "Digit7", "Digit8", "Digit9"],
+    keys: [],
+    shown: "1–9",
+    about: "go to a mark (Shift: set it at the cursor)",
+  },
   { id: "next", section: "Select", codes: [], keys: ["."], shown: ".", about: "next slice of the lane" },
   { id: "previous", section: "Select", codes: [], keys: [","], shown: ",", about: "slice before" },
   { id: "lane-up", section: "Select", codes: ["ArrowUp"], keys: [], shown: "↑", about: "same cycle, lane above" },
@@ -120,6 +132,16 @@ export const COMMANDS: readonly Command[] = [
     shown: "V",
     about: "the next panel (Shift: the one before)",
   },
+  {
+    id: "palette",
+    section: "Page",
+    codes: ["KeyP"],
+    keys: [],
+    shown: "Ctrl Shift P",
+    about: "every command, lane and layer by name",
+    control: "ctrl-shift",
+  },
+  { id: "palette", section: "Page", codes: ["F1"], keys: [], shown: "F1", about: "the same" },
   { id: "theme", section: "Page", codes: ["KeyT"], keys: [], shown: "T", about: "light or dark" },
   { id: "open", section: "Page", codes: ["KeyO"], keys: [], shown: "O", about: "open a trace" },
   { id: "help", section: "Page", codes: [], keys: ["?"], shown: "?", about: "this help" },
@@ -135,18 +157,21 @@ export const COMMANDS: readonly Command[] = [
 
 export const MOUSE: readonly (readonly [gesture: string, about: string])[] = [
   ["click", "select a slice; click a layer to fit it"],
-  ["drag", "brush a range: exact totals (Alt: do not snap to slices)"],
+  ["drag", "brush a range: exact totals (Alt: do not snap to slices); drag its edges to adjust"],
+  ["right drag", "measure: cycles, time, bytes, energy"],
+  ["drag on the ruler", "move the playhead of the array"],
   ["Ctrl + wheel, pinch", "zoom at the cursor"],
-  ["Shift + drag, wheel →", "pan"],
+  ["Shift or Space + drag, wheel →", "pan"],
   ["wheel", "scroll lanes; over the ruler: zoom"],
   ["double-click", "fit the slice"],
   ["Alt + wheel", "height of lanes"],
 ];
 
-/** The command of a key press; letters with Ctrl, Alt or Meta belong to the browser. */
+/** The command of a key press; other letters with Ctrl, Alt or Meta belong to the browser. */
 export function commandOf(
-  event: Pick<KeyboardEvent, "code" | "key" | "ctrlKey" | "metaKey" | "altKey">,
+  event: Pick<KeyboardEvent, "code" | "key" | "ctrlKey" | "metaKey" | "altKey"> & { readonly shiftKey?: boolean },
 ): Command | undefined {
-  if (event.ctrlKey || event.metaKey || event.altKey) return undefined;
-  return COMMANDS.find((c) => c.codes.includes(event.code) || c.keys.includes(event.key));
+  if (event.altKey) return undefined;
+  const control = !(event.ctrlKey || event.metaKey) ? undefined : event.shiftKey ? "ctrl-shift" : "ctrl";
+  return COMMANDS.find((c) => c.control === control && (c.codes.includes(event.code) || c.keys.includes(event.key)));
 }

@@ -19,12 +19,9 @@ export function align(a: Run, b: Run): readonly Pair[] {
   }
   for (const list of waiting.values()) list.reverse();
   const pairs: Pair[] = a.operations.map((o) => ({ name: o.name, a: o, b: waiting.get(o.name)?.pop() }));
-  for (const operation of b.operations) {
-    const left = waiting.get(operation.name);
-    if (left === undefined || left.length === 0) continue;
-    left.pop();
-    pairs.push({ name: operation.name, a: undefined, b: operation });
-  }
+  const left = new Set([...waiting.values()].flat());
+  for (const operation of b.operations)
+    if (left.has(operation)) pairs.push({ name: operation.name, a: undefined, b: operation });
   return pairs;
 }
 

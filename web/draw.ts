@@ -1,7 +1,7 @@
 /** Paints a drawing list on a canvas: the only code that touches one. States go through ImageData, never through paths. */
-import type { Box, Drawing, MixBody } from "./layout.ts";
+import type { Box, CounterBody, Drawing, MixBody } from "./layout.ts";
 import type { StateInfo } from "./model.ts";
-import { blend, CHROME, inkOn, packed, stateColours, type Theme } from "./palette.ts";
+import { blend, CHROME, COLOURS, inkOn, packed, stateColours, type Theme } from "./palette.ts";
 
 /** The colours of states in the forms that drawing needs. */
 export interface Paint {
@@ -65,6 +65,23 @@ function writeMix({ image, words: pixels }: Frame, body: MixBody, words: Uint32A
       for (let n = heights[h]!; n > 0; n--, at -= width) pixels[at] = word;
     }
   }
+}
+
+/** A counter's parts are like states; what is free above them has the ground of idle lanes. */
+function writeCounter(frame: Frame, { colours, heights, top, height }: CounterBody, theme: Theme): void {
+  const parts = colours.length;
+  const full = new Uint8Array((heights.length / parts) * (parts + 1));
+  for (let c = 0; c * parts < heights.length; c++) {
+    let free = height;
+    for (let p = 0; p < parts; p++) {
+      const part = heights[c * parts + p]!;
+      full[c * (parts + 1) + p] = part;
+      free -= part;
+    }
+    full[c * (parts + 1) + parts] = free;
+  }
+  const words = Uint32Array.from([...colours, "idle" as const], (m) => packed(COLOURS[theme][m]));
+  writeMix(frame, { top, height, states: [...words.keys()], heights: full }, words);
 }
 
 /** As above, for a row that is partly outside. */
@@ -136,6 +153,7 @@ export function drawLanes(context: CanvasRenderingContext2D, drawing: Drawing, p
   const frame = frameOf(context, width, height);
   frame.words.fill(packed(chrome.ground));
   for (const mix of drawing.mixes) writeMix(frame, mix, paint.words);
+  for (const counter of drawing.counters) writeCounter(frame, counter, paint.theme);
   writeBoxes(frame, drawing.boxes, paint, pixelRatio);
   context.putImageData(frame.image, 0, 0);
   drawLabels(context, drawing.boxes, paint, pixelRatio);

@@ -5,6 +5,8 @@ import { clampWindow, type ViewSpec } from "./view-spec.ts";
 
 export interface InputActions {
   readonly cycles: number;
+  /** Aborted when the trace is closed. */
+  readonly closing: AbortSignal;
   spec(): ViewSpec;
   /** A new window: the view is drawn, the address follows later. */
   setWindow(from: number, to: number): void;
@@ -15,9 +17,14 @@ export interface InputActions {
   /** A range in pixels, while it is drawn and when it is done. */
   brush(from: number, to: number, done: boolean, free: boolean): void;
   laneHeight(change: number): void;
+  /** A measurement in pixels while it is drawn; undefined ends it. */
+  measure(stretch: { readonly from: number; readonly to: number } | undefined): void;
+  /** Borders of the brushed range in pixels. */
+  rangeEdges(): readonly [number, number] | undefined;
 }
 
 const CLICK_PIXELS = 4;
+const EDGE_PIXELS = 5;
 
 /** d3's transform of a window: scale 1 shows the whole run. */
 function transformOf(spec: ViewSpec, cycles: number, width: number): ZoomTransform {
@@ -30,11 +37,12 @@ export function connectInput(stage: Stage, actions: InputActions): (spec: ViewSp
   const { canvas } = stage;
   const target = select<HTMLCanvasElement, unknown>(canvas);
   const width = (): number => Math.max(1, canvas.clientWidth);
+  const keys = heldSpace(canvas, actions.closing);
   const behaviour = zoom<HTMLCanvasElement, unknown>()
     .filter((event: MouseEvent | WheelEvent | TouchEvent) => {
       if (event.type === "wheel") return event.ctrlKey || event.metaKey;
       if (event.type === "dblclick") return false;
-      return event.type.startsWith("touch") || event.shiftKey || (event as MouseEvent).button === 1;
+      return event.type.startsWith("touch") || event.shiftKey || keys.space || (event as MouseEvent).button === 1;
     })
     .wheelDelta((event) => -Math.max(-100, Math.min(100, event.deltaY * (event.deltaMode === 1 ? 30 : 1))) * 0.004)
     .on("zoom", (event: D3ZoomEvent<HTMLCanvasElement, unknown>) => {
@@ -52,10 +60,49 @@ export function connectInput(stage: Stage, actions: InputActions): (spec: ViewSp
     // Sets the state without an event of its own: d3 keeps it on the element.
     (canvas as HTMLCanvasElement & { __zoom?: ZoomTransform }).__zoom = transformOf(spec, actions.cycles, width());
   };
-  connectPointer(canvas, actions);
+  connectPointer(canvas, actions, keys);
+  connectMeasure(canvas, actions);
   connectWheel(stage, actions);
   connectOverview(stage, actions);
   return sync;
+}
+
+/** Is the space bar down? Nothing scrolls meanwhile. */
+function heldSpace(canvas: HTMLCanvasElement, signal: AbortSignal): { readonly space: boolean } {
+  const keys = { space: false };
+  const set = (down: boolean) => (event: KeyboardEvent) => {
+    if (event.code !== "Space" || event.target instanceof HTMLButtonElement || event.target instanceof HTMLInputElement)
+      return;
+    keys.space = down;
+    canvas.style.cursor = down ? "grab" : "";
+    event.preventDefault();
+  };
+  canvas.ownerDocument.addEventListener("keydown", set(true), { signal });
+  canvas.ownerDocument.addEventListener("keyup", set(false), { signal });
+  return keys;
+}
+
+/** A drag with the right button measures; a press without a drag keeps the browser's menu. */
+function connectMeasure(canvas: HTMLCanvasElement, actions: InputActions): void {
+  const drag: { start: number | undefined; moved: boolean } = { start: undefined, moved: false };
+  canvas.addEventListener("pointerdown", (event) => {
+    if (event.button !== 2) return;
+    canvas.setPointerCapture(event.pointerId);
+    drag.start = event.offsetX;
+    drag.moved = false;
+  });
+  canvas.addEventListener("pointermove", (event) => {
+    if (drag.start === undefined) return;
+    if (Math.abs(event.offsetX - drag.start) >= CLICK_PIXELS) drag.moved = true;
+    if (drag.moved) actions.measure({ from: drag.start, to: event.offsetX });
+  });
+  canvas.addEventListener("pointerup", () => {
+    if (drag.start !== undefined) actions.measure(undefined);
+    drag.start = undefined;
+  });
+  canvas.addEventListener("contextmenu", (event) => {
+    if (drag.moved || drag.start !== undefined) event.preventDefault();
+  });
 }
 
 const placeOf = (event: MouseEvent): { readonly x: number; readonly y: number } => ({
@@ -63,17 +110,28 @@ const placeOf = (event: MouseEvent): { readonly x: number; readonly y: number } 
   y: event.offsetY,
 });
 
-function connectPointer(canvas: HTMLCanvasElement, actions: InputActions): void {
+function connectPointer(canvas: HTMLCanvasElement, actions: InputActions, keys: { readonly space: boolean }): void {
+  /** The border of the range that is not under the pointer, where the other one is. */
+  const anchor = (x: number): number | undefined => {
+    const [a, b] = actions.rangeEdges() ?? [];
+    if (a === undefined || b === undefined) return undefined;
+    if (Math.abs(x - b) <= EDGE_PIXELS) return a;
+    return Math.abs(x - a) <= EDGE_PIXELS ? b : undefined;
+  };
   const drag: { start: number | undefined; moved: boolean } = { start: undefined, moved: false };
   canvas.addEventListener("pointerdown", (event) => {
-    if (event.button !== 0 || event.shiftKey || event.pointerType === "touch") return;
+    if (event.button !== 0 || event.shiftKey || keys.space || event.pointerType === "touch") return;
     canvas.setPointerCapture(event.pointerId);
-    drag.start = event.offsetX;
-    drag.moved = false;
+    const edge = anchor(event.offsetX);
+    drag.start = edge ?? event.offsetX;
+    drag.moved = edge !== undefined;
   });
   canvas.addEventListener("pointermove", (event) => {
     actions.hover(placeOf(event));
-    if (drag.start === undefined) return;
+    if (drag.start === undefined) {
+      if (!keys.space) canvas.style.cursor = anchor(event.offsetX) === undefined ? "" : "ew-resize";
+      return;
+    }
     if (Math.abs(event.offsetX - drag.start) >= CLICK_PIXELS) drag.moved = true;
     if (drag.moved) actions.brush(drag.start, event.offsetX, false, event.altKey);
   });

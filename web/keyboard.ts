@@ -34,7 +34,7 @@ export function connectKeyboard(viewer: Viewer): void {
     if (viewer.details.contains(document.activeElement) && /^(Arrow|Page|Home)/.test(event.code)) return;
     event.preventDefault();
     if (command.held !== true) {
-      carryOut(viewer, command.id, event.shiftKey);
+      carryOut(viewer, command.id, event.shiftKey, event.code);
       return;
     }
     if (event.repeat) return;

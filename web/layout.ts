@@ -1,8 +1,10 @@
 /** From a model and a view to a list of what to draw: pure, in device pixels; only draw.ts knows a canvas. */
 import { scaleLinear } from "d3";
+import { countersOf } from "./counters.ts";
 import { duration, exact, short } from "./format.ts";
 import { type Columns, mixColumns, stackColumns } from "./mix.ts";
 import type { Model } from "./model.ts";
+import type { Meaning } from "./palette.ts";
 import { countSlices, type SliceRef, sliceAt, visitSlices } from "./slices.ts";
 import type { ViewSpec } from "./view-spec.ts";
 
@@ -25,6 +27,13 @@ export type Row =
       readonly height: number;
     }
   | {
+      readonly kind: "counter";
+      /** Index in the model's counters. */
+      readonly counter: number;
+      readonly y: number;
+      readonly height: number;
+    }
+  | {
       readonly kind: "lane";
       readonly lane: number;
       readonly pinned: boolean;
@@ -34,8 +43,10 @@ export type Row =
 
 export const GROUP_HEIGHT = 20;
 const LANE_HEIGHTS = { min: 16, max: 44 } as const;
+const MIN_COUNTER_HEIGHT = 26;
+export const COUNTERS = "Counters";
 
-/** All rows from top to bottom: pinned lanes, then group after group. */
+/** All rows from top to bottom: pinned lanes, then group after group, then counters. */
 export function planRows(model: Model, spec: ViewSpec, height: number): readonly Row[] {
   const groups = new Map<string, number[]>();
   model.lanes.forEach(({ group }, lane) => {
@@ -59,6 +70,12 @@ export function planRows(model: Model, spec: ViewSpec, height: number): readonly
     add({ kind: "group", name, lanes, folded, y, height: folded ? Math.max(lane, GROUP_HEIGHT) : GROUP_HEIGHT });
     if (!folded) for (const l of lanes) add({ kind: "lane", lane: l, pinned: false, y, height: lane });
   }
+  const counters = countersOf(model);
+  if (counters.length === 0) return rows;
+  const folded = spec.folded.includes(COUNTERS);
+  add({ kind: "group", name: COUNTERS, lanes: [], folded, y, height: GROUP_HEIGHT });
+  const counterHeight = Math.max(lane, MIN_COUNTER_HEIGHT);
+  if (!folded) for (const counter of counters.keys()) add({ kind: "counter", counter, y, height: counterHeight });
   return rows;
 }
 
@@ -69,6 +86,18 @@ export interface MixBody {
   readonly states: readonly number[];
   /** Column after column, one value for each state; a column sums to `height`. */
   readonly heights: Uint8Array;
+}
+
+/** A counter's parts stacked, like states. */
+export interface CounterBody {
+  readonly counter: number;
+  readonly top: number;
+  readonly height: number;
+  /** Column after column, one value for each part; what is free of the height is above them. */
+  readonly heights: Uint8Array;
+  readonly colours: readonly Meaning[];
+  /** What the whole height stands for. */
+  readonly scale: string;
 }
 
 /** One slice wide enough to be seen as such. */
@@ -104,6 +133,7 @@ export interface Drawing {
   readonly width: number;
   readonly height: number;
   readonly mixes: readonly MixBody[];
+  readonly counters: readonly CounterBody[];
   readonly boxes: readonly Box[];
   /** Layers in view. */
   readonly bands: readonly Band[];
@@ -139,13 +169,18 @@ export function layout(model: Model, spec: ViewSpec, rows: readonly Row[], viewp
     const bottom = Math.round((row.y + row.height - scroll) * pixelRatio) - 1;
     return { top, height: Math.min(255, Math.max(1, bottom - top)) };
   };
-  const shown = visible.filter((r) => r.kind === "lane" || r.folded);
+  const shown = visible.flatMap((r) =>
+    r.kind === "lane" || (r.kind === "group" && r.folded && r.lanes.length > 0) ? [r] : [],
+  );
   const mixes = shown.map((row): MixBody => {
     const { top, height: h } = place(row);
     return row.kind === "lane"
       ? laneMix(model, row.lane, columns, top, h)
       : groupMix(model, row.lanes, columns, top, h);
   });
+  const counters = visible
+    .filter((r) => r.kind === "counter")
+    .map((row): CounterBody => counterBody(model, row.counter, columns, place(row)));
   const lanes = visible.filter((r) => r.kind === "lane");
   const limit = Math.min(width / 3, MAX_BOXES / Math.max(1, lanes.length));
   const boxes: Box[] = [];
@@ -158,12 +193,42 @@ export function layout(model: Model, spec: ViewSpec, rows: readonly Row[], viewp
     width,
     height,
     mixes,
+    counters,
     boxes,
     bands: bandsOf(model, spec, x, pixelRatio),
     ticks: ticksOf(model, spec, width, pixelRatio),
     range: spec.range && { x: x(spec.range.from), width: x(spec.range.to) - x(spec.range.from) },
     ...selection(model, spec, rows, place, x),
   };
+}
+
+/** Counters are as fine as every second pixel: their edges cost more than those of states. */
+const COUNTER_PIXELS = 2;
+
+function counterBody(
+  model: Model,
+  index: number,
+  { from, to, count }: Columns,
+  { top, height }: { readonly top: number; readonly height: number },
+): CounterBody {
+  const counter = countersOf(model)[index]!;
+  const coarse = Math.ceil(count / COUNTER_PIXELS);
+  const end = from + ((to - from) * coarse * COUNTER_PIXELS) / count;
+  const { values, most } = counter.columns({ from, to: end, count: coarse });
+  const parts = counter.colours.length;
+  const heights = new Uint8Array(count * parts);
+  for (let c = 0; c < count; c++) {
+    const at = Math.floor(c / COUNTER_PIXELS) * parts;
+    let sum = 0;
+    let last = 0;
+    for (let p = 0; p < parts; p++) {
+      sum += values[at + p]!;
+      const border = Math.min(height, Math.round((sum / most) * height));
+      heights[c * parts + p] = border - last;
+      last = border;
+    }
+  }
+  return { counter: index, top, height, heights, colours: counter.colours, scale: counter.format(most) };
 }
 
 function laneMix(model: Model, lane: number, columns: Columns, top: number, height: number): MixBody {
@@ -242,6 +307,13 @@ function addBoxes(
 const shorten = (text: string, characters: number): string =>
   text.length <= characters ? text : `${text.slice(0, characters - 1)}…`;
 
+/** A dotted name without its first parts, where it would be cut otherwise: its last parts tell most. */
+function shortenPath(name: string, characters: number): string {
+  let rest = name;
+  while (rest.length > characters && rest.includes(".")) rest = rest.slice(rest.indexOf(".") + 1);
+  return shorten(rest, characters);
+}
+
 /** What a slice is called: work by its op, a stall by its cause and culprit. */
 function labelOf(model: Model, lane: number, placement: number, index: number): string {
   const segment = model.segments[model.placements[placement]!.segment]!;
@@ -268,7 +340,7 @@ function bandsOf(model: Model, spec: ViewSpec, x: (time: number) => number, pixe
       i++;
     }
     const characters = Math.floor(((to - from) / pixelRatio - 8) / CHARACTER_PIXELS);
-    const name = count === 1 ? shorten(first.name, Math.max(1, characters)) : "";
+    const name = count === 1 ? shortenPath(first.name, Math.max(1, characters)) : "";
     bands.push({ x: from, width: to - from, label: characters < 3 ? "" : name, kind: count === 1 ? first.kind : "" });
   }
   return bands;

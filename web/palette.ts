@@ -7,7 +7,7 @@ import type { StateInfo } from "./model.ts";
 
 export type Theme = "light" | "dark";
 
-type Meaning =
+export type Meaning =
   | "compute"
   | "map"
   | "memory-in"

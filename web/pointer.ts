@@ -1,10 +1,12 @@
 /** What follows the pointer: the cursor line, the tip, the status line; and clicks and brushes on the canvas. */
+import { type Counter, countersOf, sayCounter } from "./counters.ts";
 import { el, fill } from "./dom.ts";
-import { duration, exact, unitWord } from "./format.ts";
+import { bytes, duration, exact, joules, short, unitWord } from "./format.ts";
 import { connectInput } from "./input.ts";
 import { layerAt } from "./layout.ts";
 import { playheadOf } from "./panels/array.ts";
 import { sliceTitle } from "./panels/details.ts";
+import { amountsIn, quantitiesOf } from "./quantities.ts";
 import { groupName } from "./run.ts";
 import { type SliceRef, sliceAt } from "./slices.ts";
 import { type ViewSpec, windowAround } from "./view-spec.ts";
@@ -36,6 +38,7 @@ export function connectPointer(viewer: Viewer): (spec: ViewSpec) => void {
   connectRuler(viewer);
   return connectInput(stage, {
     cycles: model.cycles,
+    closing: viewer.closing.signal,
     spec: () => viewer.spec,
     setWindow: (from, to) => viewer.update({ from, to }),
     hover: (place) => {
@@ -55,6 +58,12 @@ export function connectPointer(viewer: Viewer): (spec: ViewSpec) => void {
       const to = snap(viewer, Math.max(a, b), free);
       if (to > from) viewer.update({ range: { from, to } });
       else if (done) viewer.update({ range: undefined });
+    },
+    measure: (stretch) => showMeasure(viewer, stretch),
+    rangeEdges: () => {
+      const { range, from, to } = viewer.spec;
+      const pixels = (cycle: number): number => ((cycle - from) / (to - from)) * stage.canvas.clientWidth;
+      return range && [pixels(range.from), pixels(range.to)];
     },
     laneHeight: (change) => {
       const row = viewer.shown?.rows.find((r) => r.kind === "lane");
@@ -86,7 +95,8 @@ export function placeCursor(viewer: Viewer): void {
   const place = viewer.hover;
   const slice = place && sliceUnder(viewer, place);
   cursor.hidden = place === undefined;
-  tip.hidden = slice === undefined;
+  const counter = place && counterUnder(viewer, place);
+  tip.hidden = (slice === undefined && counter === undefined) || !viewer.stage.measure.hidden;
   const time = place && Math.floor(timeAt(viewer, place.x));
   showStatus(viewer, time, slice);
   if (place === undefined || time === undefined) return;
@@ -94,6 +104,70 @@ export function placeCursor(viewer: Viewer): void {
   cursor.firstElementChild!.textContent = exact(time);
   cursor.classList.toggle("left", place.x > canvas.clientWidth - 90);
   if (slice !== undefined) showTip(viewer, slice, place);
+  else if (counter !== undefined) showCounter(viewer, counter, place);
+}
+
+/** The counter of the row under the pointer. */
+function counterUnder(viewer: Viewer, place: Place): Counter | undefined {
+  const at = place.y + viewer.stage.scroller.scrollTop;
+  const row = viewer.shown?.rows.find((r) => at >= r.y && at < r.y + r.height);
+  return row?.kind === "counter" ? countersOf(viewer.model)[row.counter] : undefined;
+}
+
+/** What a counter is under the pointer: the mean over the pixel, or over the range where the pointer is in it. */
+function showCounter(viewer: Viewer, counter: Counter, place: Place): void {
+  const { spec, model, stage } = viewer;
+  const at = timeAt(viewer, place.x);
+  const pixel = Math.max(1, (spec.to - spec.from) / Math.max(1, stage.canvas.clientWidth));
+  const { range } = spec;
+  const inRange = range !== undefined && at >= range.from && at < range.to;
+  const [from, to] = inRange
+    ? [range.from, range.to]
+    : [Math.floor(at), Math.min(model.cycles, Math.floor(at) + pixel)];
+  const [first = "", ...parts] = sayCounter(counter, from, to);
+  const where = inRange
+    ? "mean of the range"
+    : pixel > 1
+      ? `mean of ${exact(Math.round(pixel))} ${unitWord(model, 2)}`
+      : "";
+  fill(
+    stage.tip,
+    el("b", {}, first),
+    ...parts.slice(0, 8).map((p) => el("span", {}, p)),
+    ...(where === "" ? [] : [el("span", {}, where)]),
+  );
+  placeTip(viewer, place);
+}
+
+/** Shows how long a stretch is, and what it took, for as long as the button is down. */
+function showMeasure(viewer: Viewer, stretch: { readonly from: number; readonly to: number } | undefined): void {
+  const { stage, model } = viewer;
+  const { measure, canvas } = stage;
+  measure.hidden = stretch === undefined;
+  if (stretch === undefined) return;
+  const left = Math.min(stretch.from, stretch.to);
+  const right = Math.max(stretch.from, stretch.to);
+  const [from, to] = [snap(viewer, left, false), snap(viewer, right, false)];
+  const pixels = (cycle: number): number =>
+    ((cycle - viewer.spec.from) / (viewer.spec.to - viewer.spec.from)) * canvas.clientWidth;
+  measure.style.left = `${canvas.offsetLeft + pixels(from)}px`;
+  measure.style.width = `${Math.max(1, pixels(to) - pixels(from))}px`;
+  const time = model.unit === "ns" ? undefined : duration(model, to - from);
+  const quantities = quantitiesOf(model);
+  const amounts = amountsIn(model, quantities, from, to);
+  const sum = (kind: "energy" | "bytes" | "macs"): number | undefined => {
+    const own = amounts.filter((_, i) => quantities[i]!.kind === kind);
+    return own.length === 0 ? undefined : own.reduce((a, b) => a + b, 0);
+  };
+  const [energy, moved, macs] = [sum("energy"), sum("bytes"), sum("macs")];
+  fill(
+    measure.firstElementChild!,
+    el("b", {}, `${exact(to - from)} ${unitWord(model, to - from)}`),
+    ...(time === undefined ? [] : [el("span", {}, time)]),
+    ...(macs === undefined ? [] : [el("span", {}, `${short(Math.round(macs))} MACs`)]),
+    ...(moved === undefined ? [] : [el("span", {}, bytes(moved))]),
+    ...(energy === undefined ? [] : [el("span", {}, joules(energy))]),
+  );
 }
 
 /** Puts the line of the cycle that the array is shown at. */
@@ -106,7 +180,8 @@ export function placePlayhead({ stage, spec, model }: Viewer): void {
   playhead.style.transform = `translateX(${canvas.offsetLeft + ((at - from) / (to - from)) * canvas.clientWidth}px)`;
 }
 
-function showTip({ model, stage }: Viewer, slice: SliceRef, place: Place): void {
+function showTip(viewer: Viewer, slice: SliceRef, place: Place): void {
+  const { model, stage } = viewer;
   const cycles = slice.end - slice.start;
   const time = duration(model, cycles);
   const culprit = model.lanes[slice.culprit]?.name;
@@ -117,6 +192,10 @@ function showTip({ model, stage }: Viewer, slice: SliceRef, place: Place): void 
     el("span", {}, length),
     ...(culprit === undefined ? [] : [el("span", {}, `culprit: ${culprit}`)]),
   );
+  placeTip(viewer, place);
+}
+
+function placeTip({ stage }: Viewer, place: Place): void {
   const box = stage.root.getBoundingClientRect();
   const canvas = stage.canvas.getBoundingClientRect();
   const left = canvas.left - box.left + place.x + 14;

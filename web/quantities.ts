@@ -13,9 +13,13 @@ export interface Quantity {
   /** `energy`: picojoules of a component; `bytes` through the off-chip interface; `macs`. */
   readonly kind: "energy" | "bytes" | "macs";
   readonly name: string;
-  /** Amount before a cycle. */
-  before(time: number): number;
   readonly total: number;
+  /** Amount before each placement, and at the end. */
+  readonly sums: Float64Array;
+  /** By segment: who causes it. */
+  readonly drivers: readonly (readonly Driver[])[];
+  /** By lane and segment: busy cycles. */
+  readonly busy: readonly Float64Array[];
 }
 
 /** The busy cycles of a lane, and what part of the quantity they cause. */
@@ -70,10 +74,13 @@ function busyBySegment(model: Model): readonly Float64Array[] {
   );
 }
 
+/** A frame asks for thousands of mixes. */
+const scratch = new Float64Array(64);
+
 /** Busy cycles of a lane within the first cycles of a placement. */
 function busyBefore(model: Model, lane: number, placement: number, local: number): number {
   const slots = model.slots[lane]!;
-  const mix = new Float64Array(slots.length);
+  const mix = slots.length <= scratch.length ? scratch.subarray(0, slots.length) : new Float64Array(slots.length);
   mixWithin(model, lane, placement, local, mix);
   let cycles = 0;
   slots.forEach((state, slot) => {
@@ -102,28 +109,42 @@ function quantity(
   busy: readonly Float64Array[],
   { kind, name, of, blamed }: Amounts,
 ): Quantity {
-  const { placements, segments } = model;
+  const { placements } = model;
   const sums = new Float64Array(placements.length + 1);
-  const bySegment: (readonly Driver[])[] = [];
+  const drivers: (readonly Driver[])[] = [];
   placements.forEach(({ segment }, i) => {
     sums[i + 1] = sums[i]! + of(operations[i]!);
-    bySegment[segment] ??= driversOf(model, busy, segment, blamed(operations[i]!));
+    drivers[segment] ??= driversOf(model, busy, segment, blamed(operations[i]!));
   });
-  const before = (time: number): number => {
-    if (time <= 0) return 0;
-    if (time >= model.cycles) return sums.at(-1)!;
-    const at = placementAt(model, time);
+  return { kind, name, total: sums.at(-1)!, sums, drivers, busy };
+}
+
+/** For each quantity its amount before each time; times do not fall. */
+export function amountsBefore(
+  model: Model,
+  quantities: readonly Quantity[],
+  times: Float64Array,
+): readonly Float64Array[] {
+  const { placements, segments, cycles } = model;
+  const lanes = [...new Set(quantities.flatMap((q) => q.drivers.flatMap((d) => d.map(({ lane }) => lane))))];
+  const shares = new Float64Array(model.lanes.length);
+  const result = quantities.map(() => new Float64Array(times.length));
+  let at = placementAt(model, Math.max(0, times[0] ?? 0));
+  times.forEach((time, t) => {
+    const inside = Math.min(cycles, Math.max(0, time));
+    while (at + 1 < placements.length && placements[at + 1]!.start <= inside) at++;
     const { segment, start } = placements[at]!;
-    const own = sums[at + 1]! - sums[at]!;
-    if (own === 0 || time === start) return sums[at]!;
-    const drivers = bySegment[segment]!;
-    if (drivers.length === 0) return sums[at]! + own * ((time - start) / segments[segment]!.cycles);
-    let part = 0;
-    for (const { lane, share } of drivers)
-      part += share * (busyBefore(model, lane, at, time - start) / busy[lane]![segment]!);
-    return sums[at]! + own * part;
-  };
-  return { kind, name, before, total: sums.at(-1)! };
+    const local = inside - start;
+    for (const lane of lanes) shares[lane] = local === 0 ? 0 : busyBefore(model, lane, at, local);
+    quantities.forEach((q, i) => {
+      const own = q.sums[at + 1]! - q.sums[at]!;
+      const drivers = q.drivers[segment]!;
+      let part = drivers.length === 0 ? local / segments[segment]!.cycles : 0;
+      for (const { lane, share } of drivers) part += share * (shares[lane]! / q.busy[lane]![segment]!);
+      result[i]![t] = local >= segments[segment]!.cycles ? q.sums[at + 1]! : q.sums[at]! + own * part;
+    });
+  });
+  return result;
 }
 
 const made = new WeakMap<Model, readonly Quantity[]>();
@@ -162,7 +183,7 @@ function build(model: Model, run: Run, operations: readonly Operation[]): readon
   return wanted.map((w) => quantity(model, operations, busy, w)).filter((q) => q.total > 0);
 }
 
-/** Amounts in a range. */
-export function amountIn({ before }: Quantity, from: number, to: number): number {
-  return before(to) - before(from);
+/** Amounts in a range, one for each quantity. */
+export function amountsIn(model: Model, quantities: readonly Quantity[], from: number, to: number): readonly number[] {
+  return amountsBefore(model, quantities, Float64Array.of(from, to)).map(([a = 0, b = 0]) => b - a);
 }

@@ -1,9 +1,20 @@
 /** The timeline's part of the page: overview, ruler, layers, lane names and the canvas, painted from one drawing list. */
 import { axisTop, scaleLinear, select } from "d3";
+import { countersOf } from "./counters.ts";
 import { button, el, fill, icon } from "./dom.ts";
 import { drawBands, drawLanes, drawOverview, type Paint } from "./draw.ts";
-import { type Drawing, heightsOf, layout, type MixBody, planRows, type Row, sumLanes } from "./layout.ts";
+import {
+  type CounterBody,
+  type Drawing,
+  heightsOf,
+  layout,
+  type MixBody,
+  planRows,
+  type Row,
+  sumLanes,
+} from "./layout.ts";
 import type { Model } from "./model.ts";
+import { groupName } from "./run.ts";
 import type { ViewSpec } from "./view-spec.ts";
 
 export interface Stage {
@@ -16,6 +27,7 @@ export interface Stage {
   readonly labels: HTMLElement;
   readonly cursor: HTMLElement;
   readonly playhead: HTMLElement;
+  readonly measure: HTMLElement;
   readonly tip: HTMLElement;
 }
 
@@ -31,6 +43,7 @@ export function makeStage(): Stage {
   const labels = el("div", { class: "labels" });
   const cursor = el("div", { class: "cursor", hidden: true }, el("span", { class: "cursor-label" }));
   const playhead = el("div", { class: "playhead", hidden: true, "aria-hidden": "true" });
+  const measure = el("div", { class: "measure", hidden: true, role: "status" }, el("div", { class: "measure-words" }));
   const scroller = el(
     "div",
     { class: "lanes", tabindex: 0, role: "group", "aria-label": "Lanes" },
@@ -41,6 +54,8 @@ export function makeStage(): Stage {
     { class: "overview" },
     el("canvas", { "aria-hidden": "true" }),
     el("div", { class: "overview-marks" }),
+    el("div", { class: "overview-focus", "aria-hidden": "true" }),
+    el("div", { class: "overview-flags", "aria-hidden": "true" }),
     el("div", { class: "overview-window" }),
   );
   const ruler = el("div", { class: "ruler" });
@@ -51,11 +66,11 @@ export function makeStage(): Stage {
     { class: "stage", "aria-label": "Timeline" },
     el("div", { class: "corner", "aria-hidden": "true" }, ...["all units", "", "layers"].map((t) => el("span", {}, t))),
     el("div", { class: "heads" }, overview, ruler, bands),
-    el("div", { class: "body" }, scroller, playhead, cursor),
+    el("div", { class: "body" }, scroller, playhead, measure, cursor),
     tip,
   );
   select(ruler).append("svg").attr("aria-hidden", "true").append("g");
-  return { root, canvas, overview, ruler, bands, scroller, labels, cursor, playhead, tip };
+  return { root, canvas, overview, ruler, bands, scroller, labels, cursor, playhead, measure, tip };
 }
 
 /** Gives a canvas as many pixels as its box has on the device. */
@@ -161,6 +176,25 @@ export function markOverview(stage: Stage, model: Model, cycles: readonly number
   );
 }
 
+/** Where operations in focus ran, and the marks that the reader set. */
+export function paintFlags(stage: Stage, model: Model, { focus, marks }: ViewSpec): void {
+  const key = JSON.stringify([focus, marks]);
+  const strip = stage.overview.querySelector<HTMLElement>(".overview-focus")!;
+  if (strip.dataset.key === key) return;
+  strip.dataset.key = key;
+  const at = (element: HTMLElement, from: number, to?: number): HTMLElement => {
+    element.style.left = `${(100 * from) / model.cycles}%`;
+    if (to !== undefined) element.style.width = `${(100 * (to - from)) / model.cycles}%`;
+    return element;
+  };
+  const own = focus === "" ? [] : model.layers.filter((l) => groupName(l.name) === focus);
+  fill(strip, ...own.slice(0, MAX_FOCUS).map(({ start, end }) => at(el("i"), start, end)));
+  const flags = Object.entries(marks).map(([digit, cycle]) => at(el("b", {}, digit), cycle));
+  fill(stage.overview.querySelector(".overview-flags")!, ...flags);
+}
+
+const MAX_FOCUS = 2000;
+
 export interface LabelActions {
   toggleGroup(name: string): void;
   togglePin(lane: number): void;
@@ -173,9 +207,10 @@ export function paintLabels(
   model: Model,
   rows: readonly Row[],
   selected: number | undefined,
+  counters: readonly CounterBody[],
   actions: LabelActions,
 ): void {
-  const key = rows.map((r) => (r.kind === "group" ? `${r.name}${r.folded}` : `${r.lane}${r.pinned}`)).join("|");
+  const key = rows.map(rowKey).join("|");
   const focused = document.activeElement?.getAttribute("data-row");
   if (stage.labels.dataset.key !== key) {
     stage.labels.dataset.key = key;
@@ -188,7 +223,21 @@ export function paintLabels(
     setStyle(label, "top", `${row.y}px`);
     setStyle(label, "height", `${row.height}px`);
     label.classList.toggle("selected", row.kind === "lane" && row.lane === selected);
+    if (row.kind !== "counter") return;
+    const scale = counters.find((c) => c.counter === row.counter)?.scale ?? "";
+    if (label.lastElementChild!.textContent !== scale) label.lastElementChild!.textContent = scale;
   });
+}
+
+function rowKey(row: Row): string {
+  switch (row.kind) {
+    case "group":
+      return `${row.name}${row.folded}`;
+    case "lane":
+      return `${row.lane}${row.pinned}`;
+    case "counter":
+      return `c${row.counter}`;
+  }
 }
 
 function labelOf(model: Model, row: Row, index: number, actions: LabelActions): HTMLElement {
@@ -199,8 +248,18 @@ function labelOf(model: Model, row: Row, index: number, actions: LabelActions): 
       mark,
       () => actions.toggleGroup(row.name),
     );
-    toggle.append(row.name, el("span", { class: "count" }, String(row.lanes.length)));
+    const count = row.lanes.length > 0 ? row.lanes.length : countersOf(model).length;
+    toggle.append(row.name, el("span", { class: "count" }, String(count)));
     return el("div", { class: `label group${row.folded ? " folded" : ""}` }, toggle);
+  }
+  if (row.kind === "counter") {
+    const { name, about } = countersOf(model)[row.counter]!;
+    return el(
+      "div",
+      { class: "label counter-label", title: about },
+      el("span", { class: "counter-name" }, name),
+      el("span", { class: "counter-scale", title: "The top of the scale" }),
+    );
   }
   const { name } = model.lanes[row.lane]!;
   const pick = button({ class: "lane-name", title: name, "data-row": `l${index}` }, name, () =>

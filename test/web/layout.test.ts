@@ -52,10 +52,12 @@ function drawingText(drawing: Drawing): string {
   ].join("\n");
 }
 
-const rowText = (row: Row): string =>
-  row.kind === "group"
+const rowText = (row: Row): string => {
+  if (row.kind === "counter") return `${row.y} counter ${row.counter}`;
+  return row.kind === "group"
     ? `${row.y} ${row.name}${row.folded ? " folded" : ""}`
     : `${row.y} ${MODEL.lanes[row.lane]!.name}${row.pinned ? " pinned" : ""}`;
+};
 
 describe("layout", () => {
   it("of a whole run", async () => {

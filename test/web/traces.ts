@@ -4,8 +4,8 @@ import { ACCELERATORS } from "../../hw-models/index.ts";
 import { Diagnostics } from "../../ir/diagnostics.ts";
 import { type Simulation, simulate } from "../../simulator/index.ts";
 
-/** One pass of a transformer of two blocks on the 32×32 output-stationary machine. */
-export function simulated(): Simulation {
+/** One pass of a transformer of two blocks, on the 32×32 output-stationary machine or another. */
+export function simulated(machine = "systolic-32-os"): Simulation {
   const workload = {
     name: "tiny",
     hidden: 256,
@@ -16,7 +16,7 @@ export function simulated(): Simulation {
     headSize: 64,
     vocabulary: 512,
   };
-  const hardware = ACCELERATORS.find((a) => a.name === "systolic-32-os")!;
+  const hardware = ACCELERATORS.find((a) => a.name === machine)!;
   const request = { workload, hardware, phase: "prefill", batch: 1, context: 48, weights: 4, trace: true } as const;
   return simulate(request, tileMachine, new Diagnostics())!;
 }

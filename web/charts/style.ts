@@ -1,6 +1,6 @@
 /** How charts look: colours of one theme, and a colour for each thing that they tell apart. */
 import type { AcceleratorModel, UnitSpec } from "../../hw-models/schema.ts";
-import { CHROME, COLOURS, type Theme } from "../palette.ts";
+import { CHROME, COLOURS, type Meaning, type Theme } from "../palette.ts";
 
 export interface ChartStyle {
   readonly theme: Theme;
@@ -25,8 +25,6 @@ export const styleOf = (theme: Theme): ChartStyle => ({
   line: LINES[theme],
   accent: CHROME[theme].accent,
 });
-
-type Meaning = keyof (typeof COLOURS)["light"];
 
 const BUFFERS = { weight: "operand-weight", activation: "operand-activation", result: "buffer-full" } as const;
 
@@ -68,19 +66,27 @@ const TURN: readonly Meaning[] = [
 /** The colour of the n-th of several things. */
 export const turnColour = (theme: Theme, n: number): string => COLOURS[theme][TURN[n % TURN.length]!];
 
-/** Colours of components: by what the unit is, where the machine is known; each colour once. */
+/** Colours of components in a theme. */
 export function componentColours(
   components: readonly string[],
   machine: AcceleratorModel | undefined,
   theme: Theme,
 ): ReadonlyMap<string, string> {
+  return new Map([...componentMeanings(components, machine)].map(([name, m]) => [name, COLOURS[theme][m]]));
+}
+
+/** What components are coloured by: what the unit is, where the machine is known; each colour once. */
+export function componentMeanings(
+  components: readonly string[],
+  machine: AcceleratorModel | undefined,
+): ReadonlyMap<string, Meaning> {
   const taken = new Set<Meaning>();
-  const colours = new Map<string, string>();
+  const colours = new Map<string, Meaning>();
   const take = (name: string, meaning: Meaning | undefined): void => {
     const free =
       meaning !== undefined && !taken.has(meaning) ? meaning : (TURN.find((m) => !taken.has(m)) ?? "control");
     taken.add(free);
-    colours.set(name, COLOURS[theme][free]);
+    colours.set(name, free);
   };
   const known = (name: string): UnitSpec | undefined => machine?.units.find((u) => u.name === name);
   for (const name of components) {

@@ -1,9 +1,10 @@
 /** The panel beside the timeline: the selected slice with its chain of causes, and exact totals of a range. */
 import { button, el, fill } from "../dom.ts";
-import { duration, exact, percent, unitWord } from "../format.ts";
+import { bytes, duration, exact, joules, percent, short, unitWord } from "../format.ts";
 import { layerAt } from "../layout.ts";
 import { rangeBlame, rangeTotals } from "../mix.ts";
 import type { Model } from "../model.ts";
+import { amountsIn, quantitiesOf } from "../quantities.ts";
 import type { SliceRef } from "../slices.ts";
 import { chain } from "../walk.ts";
 
@@ -119,8 +120,35 @@ export function showRange(
             button({ class: "quiet-button" }, "clear", () => actions.clearRange()),
           ),
         ]),
+    amountsTable(model, from, to),
     totalsTable(model, from, to),
     blameTable(model, from, to),
+  );
+}
+
+/** Energy by component, bytes and multiply–accumulates of a range; of the whole run they are the report's. */
+function amountsTable(model: Model, from: number, to: number): HTMLElement {
+  const quantities = quantitiesOf(model);
+  if (quantities.length === 0) return el("div");
+  const amounts = amountsIn(model, quantities, from, to);
+  const spent = quantities.flatMap((q, i) => (q.kind === "energy" ? [{ name: q.name, pJ: amounts[i]! }] : []));
+  const all = spent.reduce((sum, s) => sum + s.pJ, 0);
+  const row = (name: string, value: string, share = ""): HTMLElement =>
+    el("tr", {}, el("td", {}, name), el("td", { class: "number" }, value), el("td", { class: "number share" }, share));
+  const rows = quantities.flatMap((q, i) => {
+    if (q.kind === "bytes") return [row(`${q.name}, bytes moved`, bytes(amounts[i]!))];
+    return q.kind === "macs" ? [row("multiply–accumulates", short(Math.round(amounts[i]!)))] : [];
+  });
+  const parts = spent
+    .filter((s) => s.pJ > 0)
+    .sort((a, b) => b.pJ - a.pJ)
+    .map(({ name, pJ }) => row(`energy, ${name}`, joules(pJ), percent(pJ, all)));
+  const total = spent.length === 0 ? [] : [row("energy", joules(all))];
+  return el(
+    "table",
+    { class: "totals amounts" },
+    el("caption", {}, "Amounts"),
+    el("tbody", {}, ...rows, ...total, ...parts),
   );
 }
 

@@ -1,12 +1,13 @@
 /** The roofline beside words: what bounds an operation or the range, and where its cycles go. */
-import { boundOf, type Dot, dotOf, drawRoofline, intensityOf, rateOf, roofsOf } from "../charts/roofline.ts";
+import { drawRoofline } from "../charts/roofline.ts";
 import { fileName } from "../charts/save.ts";
 import { styleOf } from "../charts/style.ts";
 import { figure } from "../charts/svg.ts";
 import { button, el, fill } from "../dom.ts";
 import { bytes, exact, percent, short } from "../format.ts";
 import { layerAt } from "../layout.ts";
-import { amountIn, quantitiesOf } from "../quantities.ts";
+import { amountsIn, quantitiesOf } from "../quantities.ts";
+import { boundOf, type Dot, dotOf, intensityOf, rateOf, roofsOf } from "../roofs.ts";
 import { addUp, groupName, groupsOf, type Operation, runTitle, shortNames, workerOf } from "../run.ts";
 import { onChange, type Panel, type PanelContext } from "./panel.ts";
 
@@ -14,10 +15,10 @@ import { onChange, type Panel, type PanelContext } from "./panel.ts";
 function rangeDot({ run, model, spec }: PanelContext): Dot | undefined {
   const { range } = spec();
   if (range === undefined || model === undefined) return dotOf("", "the run", run, run.operations);
+  const quantities = quantitiesOf(model);
+  const amounts = amountsIn(model, quantities, range.from, range.to);
   const amount = (kind: "macs" | "bytes"): number =>
-    quantitiesOf(model)
-      .filter((q) => q.kind === kind)
-      .reduce((sum, q) => sum + amountIn(q, range.from, range.to), 0);
+    amounts.reduce((sum, value, i) => sum + (quantities[i]!.kind === kind ? value : 0), 0);
   const [macs, moved] = [amount("macs"), amount("bytes")];
   if (!(macs > 0 && moved > 0)) return undefined;
   return { key: "", name: "range", kind: "", macs, bytes: moved, cycles: range.to - range.from };
