@@ -33,7 +33,7 @@ const canvasBox = async (page: Page) => (await page.locator(".lanes-canvas").bou
 /** Cells of the totals table as numbers: unit, state, cycles. */
 const totalsOf = (page: Page): Promise<readonly (readonly [string, string, number])[]> =>
   page
-    .locator(".totals")
+    .locator(".totals:not(.amounts)")
     .first()
     .locator("tbody tr")
     .evaluateAll((rows) => {
