@@ -98,6 +98,7 @@ function moveTab(
 }
 
 const MIN_HEIGHT = 120;
+const MAX_HEIGHT = 2000;
 const KEY_STEP = 24;
 
 /** A border that is dragged, or moved with arrow keys, to give the panel more or less room. */
@@ -108,10 +109,15 @@ function splitter(body: HTMLElement, changed: () => void): HTMLElement {
     tabindex: 0,
     "aria-orientation": "horizontal",
     "aria-label": "Height of the panel",
+    "aria-valuemin": MIN_HEIGHT,
+    "aria-valuemax": MAX_HEIGHT,
+    "aria-valuenow": MIN_HEIGHT,
   });
   const resize = (height: number): void => {
-    const most = Math.max(MIN_HEIGHT, innerHeight - 260);
-    body.style.setProperty("--deck-height", `${Math.min(most, Math.max(MIN_HEIGHT, height))}px`);
+    const most = Math.min(MAX_HEIGHT, Math.max(MIN_HEIGHT, innerHeight - 260));
+    const pixels = Math.round(Math.min(most, Math.max(MIN_HEIGHT, height)));
+    body.style.setProperty("--deck-height", `${pixels}px`);
+    handle.setAttribute("aria-valuenow", String(pixels));
     body.classList.add("sized");
     changed();
   };

@@ -3,7 +3,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { type Browser, chromium, type Page } from "playwright-core";
-import { embedFiles } from "../../compiler/cli/trace-page.ts";
+import { type EmbeddedFile, embedFiles } from "../../compiler/cli/trace-page.ts";
 import { serveTraces } from "../../compiler/cli/view-server.ts";
 import { webPage } from "../../scripts/build-web.mjs";
 import { ROOT } from "../meta/sources.ts";
@@ -23,6 +23,8 @@ export interface Lab {
   served(name: string, trace: Uint8Array, options?: OpenOptions): Promise<Page>;
   /** A trace inside the page, opened from a file. */
   embedded(name: string, trace: Uint8Array, options?: OpenOptions): Promise<Page>;
+  /** Several traces inside the page. */
+  embeddedAll(files: readonly EmbeddedFile[], options?: OpenOptions): Promise<Page>;
   /** Everything that went wrong in any page since the last call. */
   complaints(): readonly string[];
   close(): Promise<void>;
@@ -75,6 +77,7 @@ export async function openLab(): Promise<Lab> {
     },
     embedded: (name, trace, options = {}) =>
       openFile("embedded.html", embedFiles(page, [{ name, bytes: trace }]), options),
+    embeddedAll: (files, options = {}) => openFile("embedded-all.html", embedFiles(page, files), options),
     complaints: () => wrong.splice(0),
     async close() {
       await browser.close();

@@ -1,7 +1,7 @@
 /** Stacked horizontal bars: a row a thing, a colour a component, the amount at the end. */
 import { axisTop, scaleLinear } from "d3";
 import type { ChartStyle } from "./style.ts";
-import { clipped, drawAxis, drawing, label, type Part, textWidth } from "./svg.ts";
+import { clipped, drawAxis, drawing, label, type Part, pressable, textWidth } from "./svg.ts";
 
 export interface BarRow {
   readonly key: string;
@@ -53,6 +53,7 @@ export function drawBars(body: HTMLElement, chart: BarChart, style: ChartStyle, 
   drawAxis(svg.append("g").attr("transform", `translate(0,${head - 3})`), axis, style);
   for (const [i, one] of rows.entries()) {
     const g = svg.append("g").attr("transform", `translate(0,${head + i * row})`);
+    if (chart.pick !== undefined) svg.attr("role", "group");
     drawRow(g, one, chart, style, { names, width, height: row, x });
   }
 }
@@ -72,6 +73,14 @@ function drawRow(
   { names, width, height, x }: RowPlace,
 ): void {
   const focused = row.key === chart.focus && row.key !== "";
+  const { pick } = chart;
+  if (pick !== undefined && row.key !== "") {
+    // The row's ground takes keys; a press on a bar is a press on its row.
+    const ground = g.append("rect").attr("width", width).attr("height", height).attr("fill", "transparent");
+    pressable(undefined, ground.attr("data-row", row.key), `${row.name}, ${row.total}`, () => pick(row.key));
+    ground.on("click", null);
+    g.attr("cursor", "pointer").on("click", () => pick(row.key));
+  }
   if (focused)
     g.append("rect").attr("width", width).attr("height", height).attr("fill", style.accent).attr("fill-opacity", 0.12);
   const weight = row.strong || focused ? 600 : 400;
@@ -94,11 +103,6 @@ function drawRow(
     at += value;
   }
   label(g, x(at) + 6, height / 2, row.total, style.ink).attr("font-weight", row.strong ? 600 : 400);
-  const { pick } = chart;
-  if (pick === undefined || row.key === "") return;
-  g.attr("cursor", "pointer")
-    .attr("data-row", row.key)
-    .on("click", () => pick(row.key));
 }
 
 const percentOf = (part: number, whole: number): string => (whole > 0 ? `${((100 * part) / whole).toFixed(1)} %` : "–");

@@ -4,7 +4,7 @@ import { exact, percent, short } from "../format.ts";
 import { boundOf, type Dot, intensityOf, type Roofs, rateOf } from "../roofs.ts";
 import type { Run } from "../run.ts";
 import { type ChartStyle, turnColour } from "./style.ts";
-import { type Drawing, drawAxis, drawing, label, textWidth } from "./svg.ts";
+import { type Drawing, drawAxis, drawing, label, pressable, textWidth } from "./svg.ts";
 
 export interface RooflineChart {
   readonly run: Run;
@@ -181,18 +181,8 @@ function drawDots(
     const mark = shape(svg, kinds, dot.kind, size, style)
       .attr("transform", `translate(${px},${py})`)
       .attr("fill-opacity", dim ? 0.3 : 0.92)
-      .attr("cursor", "pointer")
-      .attr("tabindex", 0)
-      .attr("role", "button")
-      .attr("aria-label", dot.name)
-      .attr("data-dot", dot.key)
-      .on("click", () => pick(dot.key))
-      .on("keydown", (event: KeyboardEvent) => {
-        if (event.key !== "Enter" && event.key !== " ") return;
-        event.preventDefault();
-        event.stopPropagation();
-        pick(dot.key);
-      });
+      .attr("data-dot", dot.key);
+    pressable(svg, mark, dot.name, () => pick(dot.key));
     const bound = roofs && boundOf(dot, roofs);
     const reached = bound === undefined ? "" : `, ${percent(bound.cycles, dot.cycles)} of its ${bound.by} roof`;
     mark

@@ -75,3 +75,26 @@ export function label(
     .attr("text-anchor", anchor)
     .text(text);
 }
+
+/** Makes a part of a drawing do something on a click, Enter or Space; the drawing is then no single image any more. */
+export function pressable<E extends SVGElement>(
+  svg: Drawing | undefined,
+  part: Selection<E, unknown, null, undefined>,
+  name: string,
+  act: () => void,
+): void {
+  svg?.attr("role", "group");
+  part
+    .attr("cursor", "pointer")
+    .attr("tabindex", 0)
+    .attr("role", "button")
+    .attr("aria-label", name)
+    .on("click", act)
+    .on("keydown", (event) => {
+      if (!(event instanceof KeyboardEvent)) return;
+      if (event.key !== "Enter" && event.key !== " ") return;
+      event.preventDefault();
+      event.stopPropagation();
+      act();
+    });
+}

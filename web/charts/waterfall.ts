@@ -3,7 +3,7 @@ import { axisTop, scaleLinear } from "d3";
 import type { StepValue } from "../compare.ts";
 import { COLOURS } from "../palette.ts";
 import type { ChartStyle } from "./style.ts";
-import { clipped, type Drawing, drawAxis, drawing, label, textWidth } from "./svg.ts";
+import { clipped, type Drawing, drawAxis, drawing, label, pressable, textWidth } from "./svg.ts";
 
 export interface WaterfallChart {
   readonly from: string;
@@ -11,7 +11,7 @@ export interface WaterfallChart {
   readonly totals: readonly [number, number];
   readonly steps: readonly StepValue[];
   readonly format: (value: number) => string;
-  readonly pick: (name: string) => void;
+  readonly pick: ((name: string) => void) | undefined;
   readonly focus: string;
 }
 
@@ -129,17 +129,16 @@ function drawStep(
     focused ? 600 : 400,
   );
   label(svg, x(Math.max(from, to)) + 6, top + row / 2, signed(step.b - step.a, format), style.ink);
-  svg
+  const whole = svg
     .append("rect")
     .attr("y", top)
     .attr("width", width)
     .attr("height", row)
     .attr("fill", "transparent")
-    .attr("cursor", "pointer")
-    .attr("data-step", step.name)
-    .on("click", () => pick(step.name))
-    .append("title")
-    .text(`${step.name}: ${format(step.a)} → ${format(step.b)}`);
+    .attr("data-step", step.name);
+  const words = `${step.name}: ${format(step.a)} → ${format(step.b)}`;
+  whole.append("title").text(words);
+  if (pick !== undefined) pressable(svg, whole, words, () => pick(step.name));
 }
 
 export const signed = (value: number, format: (value: number) => string): string =>

@@ -194,7 +194,7 @@ function makeParts({ play, set, flip }: PartActions): Parts {
 
 function layOut(parts: Parts, save: HTMLElement, step: (cycles: number) => void): HTMLElement {
   const by = (cycles: number, text: string, about: string): HTMLElement =>
-    button({ class: "quiet-button", title: about, "aria-label": about }, text, () => step(cycles));
+    button({ class: "quiet-button", title: about, "aria-label": `${text}, ${about}` }, text, () => step(cycles));
   const controls = el(
     "div",
     { class: "array-controls" },

@@ -96,6 +96,10 @@ export function comparePanel(context: PanelContext): Panel {
     verdict.textContent = verdictOf(totals, metric, titles[b]!);
     const all = steps();
     const short_ = by === "operation" ? shortNames(all.map((s) => s.name)) : (name: string) => name;
+    const pick = (name: string): void => {
+      const focus = all.find((s) => short_(s.name) === name)?.name ?? "";
+      context.update({ focus: context.spec().focus === focus ? "" : focus });
+    };
     const style = styleOf(context.theme());
     if (!totals.every((t) => t > 0)) fill(falls.body, el("p", { class: "quiet" }, `A file says nothing of ${metric}.`));
     else
@@ -108,10 +112,7 @@ export function comparePanel(context: PanelContext): Panel {
           steps: largest(all, MAX_STEPS).map((s) => ({ ...s, name: short_(s.name) })),
           format: FORMATS[metric],
           focus: short_(context.spec().focus),
-          pick: (name) => {
-            const focus = all.find((s) => short_(s.name) === name)?.name ?? "";
-            if (by === "operation") context.update({ focus: context.spec().focus === focus ? "" : focus });
-          },
+          pick: by === "operation" ? pick : undefined,
         },
         style,
         falls.body.clientWidth,
