@@ -148,7 +148,7 @@ describe("trace", () => {
     for (const [i, layer] of trace.header.layers.entries()) {
       const { name, kind, shape, startCycle } = layer;
       const figures = trace.header.segments[layer.segment]!.figures!;
-      expect({ name, kind, shape, startCycle, ...figures }).toEqual(layers[i]);
+      expect(layers[i]).toMatchObject({ name, kind, shape, startCycle, ...figures });
     }
   });
 
