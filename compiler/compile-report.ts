@@ -116,10 +116,50 @@ function outputOf(program: Program): { readonly relative: number; readonly absol
   return { relative: 0, absolute: F32_TINY, words: "" };
 }
 
+type Sum = Extract<TileOp, { kind: "contract" | "map" }>;
+
+/** Contractions and other sums of a program. */
+function sumsOf(program: Program): readonly Sum[] {
+  const found: Sum[] = [];
+  forEachOp(program.body, (op) => {
+    if (op.kind === "contract" || (op.kind === "map" && op.reduce === "sum")) found.push(op);
+  });
+  return found;
+}
+
+/**
+ * Sums of several terms, or sums of sums: a product passes the roundings of every sum that it can be part of, and of eight
+ * operations around each; what cancels between terms is bounded by their magnitudes.
+ */
+function severalSums(sums: readonly Sum[], algebra: Program, schedule: Schedule, target: Target): AccumulatorContract {
+  const fragments = schedule.strategy === "mma";
+  const termsOf = (op: Sum): number =>
+    op.domain.filter((d) => op.over.includes(d.axis)).reduce((n, d) => n * d.extent, 1);
+  const isExact = (op: Sum): boolean => algebra.tensors.find((t) => t.id === op.to.tensor)?.type === "i32";
+  const roundings = sums.reduce((total, op) => {
+    if (isExact(op)) return total + 8;
+    const terms = termsOf(op);
+    const steps = Math.ceil(terms / (fragments ? schedule.chunk : schedule.chunk * target.lanes));
+    const inChunk = fragments ? 2 * 17 * Math.ceil(schedule.chunk / 16) : Math.min(terms, schedule.chunk);
+    return total + inChunk + 3 * steps + Math.ceil(Math.log2(target.lanes)) + 8;
+  }, 0);
+  const halves = fragments ? 2 * sums.length * F16 : 0;
+  const passed = roundings + halfUlpsOfMaps(algebra);
+  const { relative, absolute, words } = outputOf(algebra);
+  return {
+    type: "f32",
+    exactSum: false,
+    terms: sums.reduce((n, op) => n + termsOf(op), 0),
+    bound: { relativeToMagnitude: passed * F32 + halves, relativeToResult: relative + 8 * F32, absolute },
+    because: `${sums.length} sums: no product passes more than ${passed} f32 roundings on its way${fragments ? "; decoded values are rounded to f16" : ""}${words}`,
+  };
+}
+
 function accumulatorOf({ algebra, schedule, target }: ReportInput): AccumulatorContract {
   const op = contractOf(algebra);
   const result = outputOf(algebra);
   const halves = halfUlpsOfMaps(algebra);
+  if (op === undefined && sumsOf(algebra).length > 0) return severalSums(sumsOf(algebra), algebra, schedule, target);
   if (op === undefined) {
     const { relative, absolute } = result;
     return {
@@ -130,6 +170,8 @@ function accumulatorOf({ algebra, schedule, target }: ReportInput): AccumulatorC
       because: `no sum; no value passes more than ${halves} f32 roundings${result.words}`,
     };
   }
+  const sums = sumsOf(algebra);
+  if (sums.length > 1) return severalSums(sums, algebra, schedule, target);
   const type = algebra.tensors.find((t) => t.id === op.to.tensor)?.type ?? "f32";
   const terms = op.domain.filter((d) => op.over.includes(d.axis)).reduce((n, d) => n * d.extent, 1);
   const output = result.relative + 8 * F32;

@@ -8,6 +8,7 @@ import { dropUnused } from "./passes/drop-unused.ts";
 import { expandFormat } from "./passes/expand-format.ts";
 import { hoistGroupScales } from "./passes/hoist-group-scales.ts";
 import { hoistScales } from "./passes/hoist-scales.ts";
+import { inlineMaps } from "./passes/inline-maps.ts";
 import { integerContract } from "./passes/integer-contract.ts";
 import { legalise } from "./passes/legalise.ts";
 import { outline } from "./passes/outline.ts";
@@ -21,6 +22,7 @@ import { tile } from "./passes/tile.ts";
 export const ALGEBRA: readonly Pass<Program>[] = [
   outline, // first: a launch is the unit of everything below
   expandFormat, // scales and codes become visible factors
+  inlineMaps, // what is computed point by point is computed where it is read
   hoistScales, // what is left inside a sum may then be codes alone,
   integerContract, // and those add up in i32
 ];

@@ -501,7 +501,7 @@ format int4_g128 = int<4, 128>
   },
   {
     name: "std/integers.loom",
-    text: `// Two's complement integers (iN) and unsigned integers (uN), 1 to 8 bits, with the scales that go with them:
+    text: `// Two's complement integers (iN) and unsigned integers (uN), 1 to 8 bits (u16 for places), with the scales that go with them:
 //   iN          the code itself
 //   iN_tensor   one f32 scale per tensor
 //   iN_row      one f32 scale per row (all but the last axis): per output channel of weights, per token of activations
@@ -586,6 +586,12 @@ format u7 {
 
 format u8 {
   q: u8
+  value = q
+}
+
+// Places in other tensors: \`x[m, columns[j]]\`.
+format u16 {
+  q: u16
   value = q
 }
 

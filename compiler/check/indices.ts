@@ -99,6 +99,18 @@ export class IndexScope {
     this.#all.set(name, variable);
   }
 
+  /** True where a name is an index here. */
+  has(name: string): boolean {
+    return this.#find(name) !== undefined;
+  }
+
+  /** Reports a name that is no index here. */
+  require(name: Name): boolean {
+    if (this.has(name.text)) return true;
+    this.#unknown(name);
+    return false;
+  }
+
   /** The extents of declared indices; undefined where one is unknown. */
   shapeOf(names: readonly Name[]): readonly Extent[] | undefined {
     const shape = names.map((name) => this.#find(name.text)?.extent);

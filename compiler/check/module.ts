@@ -18,16 +18,29 @@ export interface Operand {
   readonly span: Span;
 }
 
-/** One index of an access: an axis plus a constant, or a constant alone; proved to stay inside. */
+/** One index of an access: an axis plus a constant, or a constant alone; proved to stay inside unless it is looked up. */
 export interface Index {
   readonly axis?: Axis;
   readonly offset: number;
+  /** Elements of unsigned integer tensors that are added: where that leads outside the tensor, the access is 0. */
+  readonly lookedUp?: readonly Access[];
 }
+
+/** One element of a tensor. */
+export type Access = {
+  readonly kind: "access";
+  readonly tensor: string;
+  readonly index: readonly Index[];
+  readonly span: Span;
+};
 
 /** A checked value: real arithmetic over elements of tensors. Comparisons are boolean, everything else is a number. */
 export type Term = { readonly span: Span } & (
   | { readonly kind: "number"; readonly value: number }
-  | { readonly kind: "access"; readonly tensor: string; readonly index: readonly Index[] }
+  | Access
+  /** How far a size goes, and where an index stands, as numbers. */
+  | { readonly kind: "size"; readonly name: string }
+  | { readonly kind: "index"; readonly axis: Axis }
   | { readonly kind: "apply"; readonly op: Operator; readonly args: readonly Term[] }
   | { readonly kind: "sum"; readonly over: readonly Axis[]; readonly body: Term }
 );

@@ -1,7 +1,7 @@
 /** Operators: names, extents and index units of a body, resolved into terms. */
 import type { Diagnostics, Note, Span } from "../../ir/diagnostics.ts";
 import { type Format, isPlain } from "../../ir/format.ts";
-import { isFloat } from "../../ir/scalar.ts";
+import { bitsOf, isFloat, isInt, isSigned } from "../../ir/scalar.ts";
 import type { Code } from "../explain/explain.ts";
 import { didYouMean, report, warn } from "../report.ts";
 import type { Expression, Name, OpItem, Statement, TensorType, TypeRef } from "../syntax/ast.ts";
@@ -47,7 +47,7 @@ class OpChecker {
     for (const size of item.sizes) this.#declareSize(size);
     const operands = item.parameters.map((p) => {
       const operand = this.#operand(p.name.text, p.type, p.name.span);
-      if (operand !== undefined) this.#declare(p.name, operand.shape);
+      if (operand !== undefined) this.#declare(p.name, operand.shape, this.#isPlaces(p.type));
       // A name whose type is wrong is still a name.
       else this.#tensors.set(p.name.text, { shape: [], span: p.name.span });
       return operand;
@@ -90,14 +90,22 @@ class OpChecker {
     this.#sizes.set(size.text, size.span);
   }
 
-  #declare(name: Name, shape: readonly Extent[]): void {
+  /** True for tensors whose elements can be indices: unsigned integers that are themselves. */
+  #isPlaces(type: TensorType): boolean {
+    const format = this.#names.format(type.format);
+    if (format === "broken" || !isPlain(format)) return false;
+    const stored = format.fields[0]!.type;
+    return isInt(stored) && !isSigned(stored) && bitsOf(stored) < 32;
+  }
+
+  #declare(name: Name, shape: readonly Extent[], places = false): void {
     const earlier = this.#tensors.get(name.text);
     if (earlier !== undefined) {
       const notes = [{ message: "the first one", span: earlier.span }];
       this.#error("name/duplicate", name.span, `\`${name.text}\` is declared twice`, notes);
       return;
     }
-    this.#tensors.set(name.text, { shape, span: name.span });
+    this.#tensors.set(name.text, { shape, span: name.span, ...(places ? { places } : {}) });
   }
 
   #format(ref: TypeRef): Format | undefined {
@@ -197,7 +205,8 @@ class OpChecker {
     indices.forEach((index, n) => {
       this.#indices.declare(index, result?.shape[n], this.#item.result.shape[n]?.span);
     });
-    const terms = new TermBuilder(this.#tensors, this.#used, this.#indices, this.#names, this.#diagnostics);
+    const scope = { tensors: this.#tensors, sizes: this.#sizes, used: this.#used, indices: this.#indices };
+    const terms = new TermBuilder(scope, this.#names, this.#diagnostics);
     const value = terms.number(s.value);
     const shape = this.#indices.shapeOf(indices);
     if (!this.#indices.leave(value !== undefined)) this.#failed = true;

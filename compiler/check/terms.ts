@@ -5,7 +5,7 @@ import { didYouMean, report } from "../report.ts";
 import type { Expression, FnItem, Name } from "../syntax/ast.ts";
 import { checkArity, encodingNamed, FUNCTIONS, functionNamed, OPERATORS } from "./functions.ts";
 import type { IndexScope } from "./indices.ts";
-import type { Extent, Index, Term } from "./module.ts";
+import type { Access, Extent, Index, Term } from "./module.ts";
 
 interface Typed {
   readonly term: Term;
@@ -16,6 +16,8 @@ interface Typed {
 export interface KnownTensor {
   readonly shape: readonly Extent[];
   readonly span: Span;
+  /** Its elements are unsigned integers of less than 32 bits, so that they can be indices. */
+  readonly places?: boolean;
 }
 
 /** The names of functions, as the place of a call sees them. */
@@ -27,9 +29,18 @@ export interface FunctionNames {
 /** Most nodes of one term, counted as a tree: functions that use a parameter twice double it. */
 const MAX_NODES = 65_536;
 
+/** What an operator's body may name: tensors, sizes and indices; what it does name is added to `used`. */
+export interface BodyScope {
+  readonly tensors: ReadonlyMap<string, KnownTensor>;
+  readonly sizes: ReadonlyMap<string, Span>;
+  readonly used: Set<string>;
+  readonly indices: IndexScope;
+}
+
 /** Builds the term of one statement; every mistake is reported and yields `undefined`. */
 export class TermBuilder {
   readonly #tensors: ReadonlyMap<string, KnownTensor>;
+  readonly #sizeNames: ReadonlyMap<string, Span>;
   readonly #used: Set<string>;
   readonly #indices: IndexScope;
   readonly #names: FunctionNames;
@@ -39,16 +50,11 @@ export class TermBuilder {
   readonly #callers: FnItem[] = [];
   readonly #sizes = new Map<Term, number>();
 
-  constructor(
-    tensors: ReadonlyMap<string, KnownTensor>,
-    used: Set<string>,
-    indices: IndexScope,
-    names: FunctionNames,
-    diagnostics: Diagnostics,
-  ) {
-    this.#tensors = tensors;
-    this.#used = used;
-    this.#indices = indices;
+  constructor(scope: BodyScope, names: FunctionNames, diagnostics: Diagnostics) {
+    this.#tensors = scope.tensors;
+    this.#sizeNames = scope.sizes;
+    this.#used = scope.used;
+    this.#indices = scope.indices;
     this.#names = names;
     this.#diagnostics = diagnostics;
   }
@@ -113,6 +119,11 @@ export class TermBuilder {
     const local = this.#locals?.get(name);
     if (local !== undefined) return local;
     if (this.#locals !== undefined) return this.#unknown(name, span);
+    if (this.#indices.has(name)) return { term: { kind: "index", axis: name, span }, condition: false };
+    if (this.#sizeNames.has(name)) {
+      this.#used.add(name);
+      return { term: { kind: "size", name, span }, condition: false };
+    }
     const tensor = this.#tensors.get(name);
     if (tensor === undefined) return this.#unknown(name, span);
     const notes = [{ message: `\`${name}\` is declared here`, span: tensor.span }];
@@ -147,9 +158,38 @@ export class TermBuilder {
         { message: `\`${name}[${tensor.shape.join(", ")}]\` is declared here`, span: tensor.span },
       ]);
     }
-    const index = e.indices.map((at, n) => this.#indices.index(at, name, tensor.shape[n]!, tensor.span));
+    const index = e.indices.map((at, n) =>
+      looksUp(at) ? this.#lookedUp(at) : this.#indices.index(at, name, tensor.shape[n]!, tensor.span),
+    );
     if (!index.every((i): i is Index => i !== undefined)) return undefined;
     return { term: { kind: "access", tensor: name, index, span: e.span }, condition: false };
+  }
+
+  /** An index that adds up indices, whole numbers and elements of tensors of places. */
+  #lookedUp(e: Expression): Index | undefined {
+    const lookedUp: Access[] = [];
+    let [axis, offset]: [string | undefined, number] = [undefined, 0];
+    for (const part of summands(e)) {
+      if (part.kind === "number" && Number.isInteger(part.value) && part.value < 2 ** 31) offset += part.value;
+      else if (part.kind === "name" && axis === undefined) {
+        if (!this.#indices.require({ text: part.name, span: part.span })) return undefined;
+        axis = part.name;
+      } else if (part.kind === "index") {
+        const found = this.#access(part)?.term;
+        if (found?.kind !== "access") return undefined;
+        if (this.#tensors.get(found.tensor)?.places !== true)
+          return this.#error("shape/places", part.span, `elements of \`${found.tensor}\` cannot be indices`, [
+            { message: "indices are looked up in operands of unsigned integers, `u16` say" },
+          ]);
+        lookedUp.push(found);
+      } else
+        return this.#error(
+          "shape/index",
+          part.span,
+          "an index that is looked up is a sum of elements, whole numbers and at most one variable",
+        );
+    }
+    return { ...(axis === undefined ? {} : { axis }), offset, lookedUp };
   }
 
   #binary(e: Expression & { kind: "binary" }): Typed | undefined {
@@ -263,6 +303,13 @@ export class TermBuilder {
     return { term: { kind: "sum", over: over.map((name) => name.text), body: term, span }, condition: false };
   }
 }
+
+/** The parts of a sum. */
+const summands = (e: Expression): readonly Expression[] =>
+  e.kind === "binary" && e.operator === "+" ? [...summands(e.left), ...summands(e.right)] : [e];
+
+/** True where an index reads tensors. */
+const looksUp = (e: Expression): boolean => summands(e).some((part) => part.kind === "index");
 
 function negated(of: Term, span: Span): Term {
   return of.kind === "number" ? { ...of, value: -of.value, span } : { kind: "apply", op: "neg", args: [of], span };

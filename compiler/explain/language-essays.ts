@@ -257,9 +257,15 @@ export const LANGUAGE_ESSAYS = {
   },
   "shape/index": {
     title: "index arithmetic that cannot be checked",
-    why: "An index is a variable, a whole number, or a variable plus or minus a whole number: these are proved to stay inside their tensor before anything runs.",
+    why: "An index is a variable, a whole number, or a variable plus or minus a whole number: these are proved to stay inside their tensor before anything runs. It may also add elements of unsigned integer operands.",
     failing: { text: "op f(x: f16[8]) -> f16[4] {\n  y[m] = x[2 * m]\n}" },
     fixed: { text: "op f(x: f16[4, 2]) -> f16[4] {\n  y[m] = x[m, 0]\n}" },
+  },
+  "shape/places": {
+    title: "elements that cannot be indices",
+    why: "An index may be looked up, as in `x[m, columns[j]]`: in an operand of plain unsigned integers of less than 32 bits. Numbers with a scale, negative or computed ones lead nowhere.",
+    failing: { text: "op f<M, J>(x: f16[M, J], at: i8[J]) -> f16[M, J] {\n  y[m, j] = x[m, at[j]]\n}" },
+    fixed: { text: "op f<M, J>(x: f16[M, J], at: u16[J]) -> f16[M, J] {\n  y[m, j] = x[m, at[j]]\n}" },
   },
   "shape/outside": {
     title: "an index may lie outside its tensor",

@@ -5,11 +5,21 @@ import { type Field, type Format, isPlain } from "../../ir/format.ts";
 import type { Axis } from "../../ir/layout/layout.ts";
 import type { Dim, Program, Region, Step, Tensor, TileOp } from "../../ir/program.ts";
 import { bitsOf, isInt, type Scalar } from "../../ir/scalar.ts";
-import type { CheckedOp, CheckedStatement, Extent, Index, Module, Operand, Term } from "../check/module.ts";
+import type { Access, CheckedOp, CheckedStatement, Extent, Index, Module, Operand, Term } from "../check/module.ts";
 import { didYouMean, report } from "../report.ts";
 import { checkShapes, checkSizes, type ExtentOf } from "./sizes.ts";
 import { rowMajorLayout, streamLayout } from "./stream-layouts.ts";
-import { alongLast, fieldDims, firstAccess, freeAxes, isPerValue, keepsOrder, productOf, shapeOf } from "./terms.ts";
+import {
+  alongLast,
+  fieldDims,
+  firstAccess,
+  freeAxes,
+  isPerValue,
+  keepsOrder,
+  productOf,
+  shapeOf,
+  summandsOf,
+} from "./terms.ts";
 
 /**
  * The Program of operator `opName` at `sizes`, or undefined after reporting. `at` is where a mistake in the request
@@ -56,6 +66,9 @@ interface Value {
   readonly coded?: { readonly format: Format; readonly fields: readonly string[]; readonly along: number };
   readonly span: Span;
 }
+
+/** Makes an element an input of a map. */
+type ReadInput = (region: Region, type: Scalar) => ExprId;
 
 /** Builds one program; its methods append tensors and steps in the order of the body. */
 class Instance {
@@ -283,24 +296,32 @@ class Instance {
   /** The expression of a term over the elements it reads; sums inside become steps of their own. */
   #mapped(term: Term, outer: readonly Dim[]): { readonly id: ExprId; readonly inputs: readonly Region[] } {
     const inputs: Region[] = [];
-    const read = (region: Region, type: Scalar): ExprId => {
+    const readRaw = (region: Region, type: Scalar): ExprId => {
       const key = JSON.stringify(region);
       const at = inputs.findIndex((r) => JSON.stringify(r) === key);
       const n = at >= 0 ? at : inputs.push(region) - 1;
-      return this.#asNumber(this.#exprs.input(n, type));
+      return this.#exprs.input(n, type);
     };
+    const read = (region: Region, type: Scalar): ExprId => this.#asNumber(readRaw(region, type));
     const build = (t: Term): ExprId => {
       switch (t.kind) {
         case "number":
           return this.#exprs.constant(t.value, "f32");
+        case "size":
+          return this.#exprs.constant(this.#extent(t.name), "f32");
+        case "index":
+          return this.#exprs.cast(this.#symbol(this.#dim(t.axis)), "f32");
         case "access": {
-          const { region, type } = this.#access(t);
+          const { region, type } = this.#access(t, readRaw);
           return read(region, type);
         }
-        case "sum": {
-          const { id, dims } = this.#sum(t, outer);
-          return read(this.#region(id, dims), "f32");
-        }
+        case "sum":
+          return this.#summands(t, outer).reduce<ExprId | undefined>((all, { term, sign }) => {
+            const { id, dims } = this.#sum(term, outer);
+            const part = read(this.#region(id, dims), "f32");
+            if (all === undefined) return sign === 1 ? part : this.#exprs.op("neg", part);
+            return this.#exprs.op(sign === 1 ? "add" : "sub", all, part);
+          }, undefined)!;
         case "apply": {
           const args = t.args.map(build);
           this.#exprs.span = t.span;
@@ -317,13 +338,49 @@ class Instance {
     return this.#exprs.cast(isInt(type) ? this.#exprs.cast(input, "i32") : input, "f32");
   }
 
-  #access(t: Term & { kind: "access" }): { readonly region: Region; readonly type: Scalar } {
+  /** `read` makes an element an input of the map in the making: what a looked-up index adds. */
+  #access(t: Access, read: ReadInput): { readonly region: Region; readonly type: Scalar } {
     const { id, value } = this.#decoded(t.tensor);
-    const index = t.index.map(({ axis, offset }: Index) => {
+    const index = t.index.map(({ axis, offset, lookedUp }: Index) => {
       const shift = this.#exprs.constant(offset);
-      return axis === undefined ? shift : this.#exprs.add(this.#symbol(this.#dim(axis)), shift);
+      const own = axis === undefined ? shift : this.#exprs.add(this.#symbol(this.#dim(axis)), shift);
+      return (lookedUp ?? []).reduce((sum, place) => {
+        const { region, type } = this.#access(place, read);
+        return this.#exprs.add(sum, this.#exprs.cast(read(region, type), "i32"));
+      }, own);
     });
-    return { region: { tensor: id, index, tail: "exact" }, type: value.type };
+    const tail = t.index.some((i) => i.lookedUp !== undefined) ? "mask" : "exact";
+    return { region: { tensor: id, index, tail }, type: value.type };
+  }
+
+  /** Sums that are added up one by one: those of a sum of contractions. */
+  #summands(
+    t: Term & { kind: "sum" },
+    outer: readonly Dim[],
+  ): readonly { readonly term: Term & { kind: "sum" }; readonly sign: 1 | -1 }[] {
+    const parts = summandsOf(t.body);
+    const each = parts.map(({ term, sign }) => ({ term: { ...t, body: term }, sign }));
+    const contracts = each.every(({ term }) => this.#product(term, outer) !== undefined);
+    return parts.length > 1 && contracts ? each : [{ term: t, sign: 1 }];
+  }
+
+  #product(t: Term & { kind: "sum" }, outer: readonly Dim[]): readonly [Term, Term] | undefined {
+    const free = freeAxes(t);
+    const dims = outer.flatMap((d) => (free.has(d.axis) ? [d.axis] : []));
+    return productOf(t.body, t.over, dims);
+  }
+
+  /** An operand of a contraction: an element where it stands, or a tensor that a map makes of the part. */
+  #operand(t: Term, domain: readonly Dim[]): Region {
+    if (t.kind === "access" && t.index.every((i) => i.lookedUp === undefined))
+      return this.#access(t, () => internal("nothing is looked up")).region;
+    const free = freeAxes(t);
+    const dims = domain.filter((d) => free.has(d.axis));
+    const { id: value, inputs } = this.#mapped(t, dims);
+    const id = this.#local(this.#unique("part"), dims, t.span);
+    const to = this.#region(id, dims);
+    this.#steps.push({ kind: "map", inputs, to, value, over: [], domain: dims, span: t.span });
+    return to;
   }
 
   /** A sum as a tensor over the axes it still depends on: a contraction where it sums a product of two elements. */
@@ -332,14 +389,14 @@ class Instance {
     const free = freeAxes(t);
     const dims = outer.filter((d) => free.has(d.axis));
     const domain = [...dims, ...over];
-    const product = productOf(t.body);
+    const product = this.#product(t, outer);
     if (product !== undefined) {
-      const [a, b] = [this.#access(product[0]), this.#access(product[1])];
+      const [a, b] = [this.#operand(product[0], domain), this.#operand(product[1], domain)];
       const id = this.#local(this.#unique("acc"), dims, t.span);
       const to = this.#region(id, dims);
       const zero = this.#exprs.constant(0, "f32");
       this.#steps.push({ kind: "fill", to, value: zero, domain: dims, span: t.span });
-      this.#steps.push({ kind: "contract", a: a.region, b: b.region, to, over: t.over, domain, span: t.span });
+      this.#steps.push({ kind: "contract", a, b, to, over: t.over, domain, span: t.span });
       return { id, dims };
     }
     const value = this.#mapped(t.body, domain);

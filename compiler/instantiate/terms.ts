@@ -2,7 +2,7 @@
 import type { Field, Format } from "../../ir/format.ts";
 import type { Axis } from "../../ir/layout/layout.ts";
 import type { Dim } from "../../ir/program.ts";
-import type { CheckedStatement, Index, Term } from "../check/module.ts";
+import type { Access, CheckedStatement, Index, Term } from "../check/module.ts";
 import { isContiguous } from "./stream-layouts.ts";
 
 /** Axes and shape of a tensor over `dims`. */
@@ -70,8 +70,16 @@ function accessIn(tensor: string, t: Term): readonly Index[] | undefined {
   switch (t.kind) {
     case "number":
       return undefined;
+    case "size":
+    case "index":
+      return undefined;
     case "access":
-      return t.tensor === tensor ? t.index : undefined;
+      if (t.tensor === tensor) return t.index;
+      for (const place of t.index.flatMap((i) => i.lookedUp ?? [])) {
+        const found = accessIn(tensor, place);
+        if (found !== undefined) return found;
+      }
+      return undefined;
     case "sum":
       return accessIn(tensor, t.body);
     case "apply":
@@ -87,9 +95,17 @@ function accessIn(tensor: string, t: Term): readonly Index[] | undefined {
 export function freeAxes(t: Term): ReadonlySet<Axis> {
   switch (t.kind) {
     case "number":
+    case "size":
       return new Set();
+    case "index":
+      return new Set([t.axis]);
     case "access":
-      return new Set(t.index.flatMap((i) => (i.axis === undefined ? [] : [i.axis])));
+      return new Set(
+        t.index.flatMap((i) => [
+          ...(i.axis === undefined ? [] : [i.axis]),
+          ...(i.lookedUp ?? []).flatMap((place) => [...freeAxes(place)]),
+        ]),
+      );
     case "sum": {
       const inner = freeAxes(t.body);
       return new Set([...inner].filter((axis) => !t.over.includes(axis)));
@@ -99,9 +115,38 @@ export function freeAxes(t: Term): ReadonlySet<Axis> {
   }
 }
 
-/** The two factors where a term is the product of two elements. */
-export function productOf(t: Term): readonly [Term & { kind: "access" }, Term & { kind: "access" }] | undefined {
-  if (t.kind !== "apply" || t.op !== "mul") return undefined;
-  const [a, b] = t.args;
-  return a?.kind === "access" && b?.kind === "access" ? [a, b] : undefined;
+/** The factors of a product, through nested products. */
+function factorsOf(t: Term): readonly Term[] {
+  return t.kind === "apply" && t.op === "mul" ? t.args.flatMap(factorsOf) : [t];
+}
+
+const multiplied = (factors: readonly Term[]): Term =>
+  factors.reduce((a, b): Term => ({ kind: "apply", op: "mul", args: [a, b], span: b.span }));
+
+/** True for an element whose place follows from the axes alone. */
+const isPlainAccess = (t: Term): t is Access => t.kind === "access" && t.index.every((i) => i.lookedUp === undefined);
+
+/**
+ * The two operands where a sum over `over` is a contraction: two elements, or a product that falls into a part along the
+ * result's last axis and a part along others, both along the summed axes. `dims` are the axes of the result.
+ */
+export function productOf(t: Term, over: readonly Axis[], dims: readonly Axis[]): readonly [Term, Term] | undefined {
+  const factors = factorsOf(t);
+  if (factors.length === 2 && factors.every(isPlainAccess)) return [factors[0]!, factors[1]!];
+  const last = dims.at(-1);
+  if (last === undefined) return undefined;
+  const along = (f: Term): boolean => freeAxes(f).has(last);
+  const parts = [factors.filter((f) => !along(f)), factors.filter(along)] as const;
+  if (parts.some((part) => part.length === 0)) return undefined;
+  const [a, b] = [multiplied(parts[0]), multiplied(parts[1])];
+  const summed = [a, b].every((part) => over.some((axis) => freeAxes(part).has(axis)));
+  return summed && dims.some((axis) => freeAxes(a).has(axis)) ? [a, b] : undefined;
+}
+
+/** The terms of a sum with their signs, where there are several. */
+export function summandsOf(t: Term, sign: 1 | -1 = 1): readonly { readonly term: Term; readonly sign: 1 | -1 }[] {
+  if (t.kind === "apply" && t.op === "neg") return summandsOf(t.args[0]!, sign === 1 ? -1 : 1);
+  if (t.kind !== "apply" || (t.op !== "add" && t.op !== "sub")) return [{ term: t, sign }];
+  const other = t.op === "add" ? sign : sign === 1 ? -1 : 1;
+  return [...summandsOf(t.args[0]!, sign), ...summandsOf(t.args[1]!, other)];
 }

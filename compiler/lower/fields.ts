@@ -47,3 +47,31 @@ export function insert(build: ExprBuilder, code: ExprId, from: number, count: nu
   const placed = moved === 0 ? word : build.op(moved > 0 ? "shl" : "shr", word, shift);
   return count === 32 ? placed : build.op("and", placed, build.constant(((2 ** count - 1) * 2 ** to) >>> 0, "u32"));
 }
+
+/** Bits of a u32 without its lowest `count`, rounded to the nearest, ties to even. */
+function roundedBits(build: ExprBuilder, bits: ExprId, count: number): ExprId {
+  const u = (value: number): ExprId => build.constant(value, "u32");
+  const odd = build.op("and", build.op("shr", bits, u(count)), u(1));
+  return build.op("shr", build.add(build.add(bits, u(2 ** (count - 1) - 1)), odd), u(count));
+}
+
+/**
+ * The u32 whose low half encodes an f32 as f16, rounded to nearest, ties to even; magnitudes above 65504 become 65504. In
+ * integers: not every target has a conversion with this rounding.
+ */
+export function halfBits(build: ExprBuilder, value: ExprId): ExprId {
+  const u = (bits: number): ExprId => build.constant(bits, "u32");
+  const size = build.op("min", build.op("abs", value), build.constant(65504, "f32"));
+  const bits = build.bits(size, "u32");
+  const normal = build.op("sub", roundedBits(build, bits, 13), u((127 - 15) << 10));
+  const units = build.op("rint", build.mul(size, build.constant(2 ** 24, "f32")));
+  const small = build.bits(build.cast(units, "i32"), "u32");
+  const code = build.op("select", build.op("lt", bits, u(0x38800000)), small, normal);
+  const sign = build.op("and", build.op("shr", build.bits(value, "u32"), u(16)), u(0x8000));
+  return build.op("or", code, sign);
+}
+
+/** The u32 whose low half encodes an f32 as bf16, rounded to nearest, ties to even. */
+export function upperHalf(build: ExprBuilder, value: ExprId): ExprId {
+  return roundedBits(build, build.bits(value, "u32"), 16);
+}

@@ -4,11 +4,11 @@ import type { ExprId, Op } from "../../ir/expr.ts";
 import { compileAddress } from "../../ir/layout/apply.ts";
 import { BIT } from "../../ir/layout/layout.ts";
 import type { Region, TileOp } from "../../ir/program.ts";
-import { bitsOf } from "../../ir/scalar.ts";
+import { bitsOf, type Scalar } from "../../ir/scalar.ts";
 import { isLaneAxis } from "../tile/plan.ts";
 import type { LaunchContext } from "./context.ts";
 import { lowerContract, lowerMatrix } from "./contract.ts";
-import { insert } from "./fields.ts";
+import { halfBits, insert, upperHalf } from "./fields.ts";
 import { type Point, PointReader } from "./points.ts";
 import type { RegisterTensor, Slot } from "./registers.ts";
 
@@ -78,7 +78,7 @@ export class OpLowerer {
     }
     const buffer = this.#ctx.buffer(this.#ctx.tensor(op.from.tensor), "read");
     const words = Array.from({ length: registers.regs }, (_, reg) => ({ reg, ...this.#wordOf(op, registers, reg) }));
-    const at = new Map(words.map((w) => [w.index, w]));
+    const at = new Map(words.map((w) => [placeKey(w.row, w.index), w]));
     const done = new Set<number>();
     for (const word of words) {
       if (done.has(word.reg)) continue;
@@ -95,11 +95,7 @@ export class OpLowerer {
   }
 
   /** The memory word that a register of a packed tile holds. */
-  #wordOf(
-    op: Copy,
-    registers: RegisterTensor,
-    reg: number,
-  ): { readonly index: ExprId; readonly when: ExprId | undefined } {
+  #wordOf(op: Copy, registers: RegisterTensor, reg: number): Omit<TileWord, "reg"> {
     const { build } = this.#ctx;
     const point = this.#read.pointOf(op.to, registers, { reg, elem: 0 });
     const at = this.#read.indexOf(op.from, point);
@@ -107,18 +103,23 @@ export class OpLowerer {
     const address = this.#read.address(op.from, at, bit);
     const shift = build.get(build.op("mod", address, build.constant(32)));
     if (shift.kind !== "const" || shift.value !== 0) internal(`words of ${op.from.tensor} are not provably aligned`);
-    return { index: build.op("div", address, build.constant(32)), when: this.#read.inside(op.from, at) };
+    const index = build.op("div", address, build.constant(32));
+    const { shape, type } = this.#ctx.tensor(op.from.tensor);
+    const rowWords = Math.ceil(((shape.at(-1) ?? 1) * (op.from.bit === undefined ? bitsOf(type) : 1)) / 32);
+    return { row: at.slice(0, -1).join(), rowWords, index, when: this.#read.inside(op.from, at) };
   }
 
   /** The longest vector of words in memory that starts at `first`, is provably aligned, and belongs to this tile. */
-  #run(first: TileWord, at: ReadonlyMap<ExprId, TileWord>, done: ReadonlySet<number>): readonly TileWord[] {
+  #run(first: TileWord, at: ReadonlyMap<string, TileWord>, done: ReadonlySet<number>): readonly TileWord[] {
     const { build, target } = this.#ctx;
     for (const width of [4, 2] as const) {
-      if (width > target.vectorWords) continue;
+      if (width > target.vectorWords || (first.when !== undefined && first.rowWords % width !== 0)) continue;
       const aligned = build.get(build.op("mod", first.index, build.constant(width)));
       if (aligned.kind !== "const" || aligned.value !== 0) continue;
-      // Rows are whole words, so an aligned vector that starts inside a row of whole vectors ends in it: one test serves.
-      const run = Array.from({ length: width }, (_, i) => at.get(build.add(first.index, build.constant(i))));
+      // An aligned vector that starts inside a row of whole vectors ends in it: one test serves.
+      const run = Array.from({ length: width }, (_, i) =>
+        at.get(placeKey(first.row, build.add(first.index, build.constant(i)))),
+      );
       if (run.every((w) => w !== undefined && !done.has(w.reg))) return run as TileWord[];
     }
     return [first];
@@ -139,11 +140,14 @@ export class OpLowerer {
     }
     const bits = bitsOf(tensor.type);
     const place = compileAddress(tensor.layout ?? internal(`${tensor.id} has no layout`), [...tensor.axes, BIT]);
+    // Elements that share no word with others leave the rest of it unused.
+    const { layout } = tensor;
+    const alone = layout?.kind === "strided" && layout.terms.every((t) => t.from === BIT || t.stride % 32 === 0);
     const words = new Map<number, { point: Point; bit: number; pieces: ExprId[]; filled: number }>();
     for (const slot of registers.slots()) {
       const point = this.#read.pointOf(op.from, registers, slot);
       const at = op.to.index.map((e) => this.#read.numeric(e, point));
-      const code = this.#read.element(op.from, point);
+      const code = this.#encoded(this.#read.element(op.from, point), tensor.type);
       for (let bit = 0; bit < bits; ) {
         const address = place(...at, bit);
         let run = 1;
@@ -157,7 +161,7 @@ export class OpLowerer {
       }
     }
     for (const { point, bit, pieces, filled } of words.values()) {
-      if (filled !== 32) internal(`a lane holds only ${filled} bits of a word of ${tensor.id}`);
+      if (filled !== 32 && !alone) internal(`a lane holds only ${filled} bits of a word of ${tensor.id}`);
       const index = this.#read.indexOf(op.to, point);
       const address = this.#read.address(op.to, index, build.constant(bit));
       const when = this.#only(this.#read.inside(op.to, index), registers);
@@ -165,6 +169,13 @@ export class OpLowerer {
       const at = { buffer: buffer.id, index: build.op("div", address, build.constant(32)), width: 1 as const };
       this.#ctx.emit({ kind: "write", at, values: [value], ...(when === undefined ? {} : { when }), span: op.span });
     }
+  }
+
+  /** The bits of an element as it is stored, lowest first: numbers that kernels compute with as f32 are encoded. */
+  #encoded(value: ExprId, type: Scalar): ExprId {
+    if (type === "f16") return halfBits(this.#ctx.build, value);
+    if (type === "bf16") return upperHalf(this.#ctx.build, value);
+    return value;
   }
 
   /** Restricts a write to one of the lanes that hold the same value. */
@@ -264,9 +275,15 @@ export class OpLowerer {
   }
 }
 
+/** Behind the end of a row its words are not read, and their places are those of the next row: words are told apart by both. */
+const placeKey = (row: string, index: ExprId): string => `${row}:${index}`;
+
 /** A register of a packed tile and the memory word it holds. */
 interface TileWord {
   readonly reg: number;
+  /** The indices of its row. */
+  readonly row: string;
+  readonly rowWords: number;
   readonly index: ExprId;
   readonly when: ExprId | undefined;
 }

@@ -2,10 +2,12 @@
 import { internal } from "../../ir/diagnostics.ts";
 import type { ExprId } from "../../ir/expr.ts";
 import type { Format } from "../../ir/format.ts";
+import { BIT } from "../../ir/layout/layout.ts";
 import type { Dim, Program, Region, TileOp } from "../../ir/program.ts";
 import { isTileOp, type Step } from "../../ir/program.ts";
-import { rangeOf } from "../../ir/scalar.ts";
+import { bitsOf, rangeOf } from "../../ir/scalar.ts";
 import { mapBodies, ProgramEditor, plainSymbol } from "../edit.ts";
+import { rowMajorLayout } from "../instantiate/stream-layouts.ts";
 import { applied, type Pass, type PassContext } from "../pass.ts";
 
 type Decode = Extract<TileOp, { kind: "decode" }>;
@@ -44,20 +46,62 @@ function expandDecode(editor: ProgramEditor, format: Format, op: Decode): TileOp
   return { kind: "map", inputs, to: op.to, value, over: [], domain: op.domain, span: op.span };
 }
 
-/** absmax: m = max|x| over the row; scale = m / qmax; code = roundQuotient(x · qmax, m), where m = 0 divides by 1. */
+/** The values that share a scale: what they are numbered by, the axes of one of them, and where a region is in these axes. */
+interface Groups {
+  readonly outer: readonly Dim[];
+  readonly inner: Dim;
+  at(region: Region): Region;
+}
+
+/** Rows as a whole where their scale is one a row; blocks of a row where it is one a block. */
+function groupsOf(editor: ProgramEditor, format: Format, scale: string, op: Quantize): Groups {
+  const rows = op.domain.filter((d) => d.axis !== op.over);
+  const along = op.domain.find((d) => d.axis === op.over) ?? internal(`no axis ${op.over}`);
+  const field = format.fields.find((f) => f.name === scale) ?? internal(`no field ${scale}`);
+  if (field.scope === "tensor") internal("a launch has no maximum over its whole grid");
+  if (field.scope === "row") return { outer: rows, inner: along, at: (region) => region };
+  const block = { axis: `${op.over}_block`, extent: along.extent / format.block };
+  const inner = { axis: `${op.over}_inner`, extent: format.block };
+  const { build } = editor;
+  const first = build.mul(editor.axis(block), build.constant(format.block));
+  // Scales have one place a block, codes one a value.
+  const place = (region: Region): Region => {
+    const own = region.index.at(-1) === undefined ? undefined : build.get(region.index.at(-1)!);
+    const inside = own?.kind === "symbol" ? build.add(first, editor.axis(inner)) : first;
+    return editor.region(region, new Map([[op.over, inside]]));
+  };
+  return { outer: [...rows, block], inner, at: place };
+}
+
+/** Scales of blocks that one launch leaves for the next have a word each: every lane writes its own. */
+function storeApart(editor: ProgramEditor, id: string): void {
+  const tensor = editor.tensor(id);
+  const dims = tensor.axes.map((axis, n) => ({ axis, extent: tensor.shape[n]! }));
+  const words = rowMajorLayout(dims, 32);
+  if (tensor.role !== "workspace" || words.kind !== "strided") return;
+  const bits = bitsOf(tensor.type);
+  const terms = words.terms.map((t) => (t.from === BIT ? { ...t, size: bits } : t));
+  editor.tensors.set(id, { ...tensor, layout: { ...words, from: { ...words.from, [BIT]: bits }, terms } });
+}
+
+/** absmax: m = max|x| over the scale's scope; scale = m / qmax; code = roundQuotient(x · qmax, m), where m = 0 divides by 1. */
 function expandAbsmax(editor: ProgramEditor, format: Format, op: Quantize): readonly TileOp[] {
   const encoder = format.encoder ?? internal(`${format.name} has no encoder`);
   const { build } = editor;
   const target = (name: string): Region =>
     op.to[format.fields.findIndex((f) => f.name === name)] ?? internal(`${format.name} has no field ${name}`);
-  const scale = target(encoder.scale);
-  const code = target(encoder.code);
+  const groups = groupsOf(editor, format, encoder.scale, op);
+  const scale = groups.at(target(encoder.scale));
+  if (groups.outer.length === op.domain.length) storeApart(editor, scale.tensor);
+  const code = groups.at(target(encoder.code));
+  const from = groups.at(op.from);
   const codeType = editor.tensor(code.tensor).type;
   const scaleType = editor.tensor(scale.tensor).type;
   if (codeType === "bool" || codeType.startsWith("f") || codeType.startsWith("b"))
     internal("absmax codes are integers");
   const qmax = build.constant(rangeOf(codeType as `i${number}`)[1], "f32");
-  const rows: readonly Dim[] = op.domain.filter((d) => d.axis !== op.over);
+  const rows = groups.outer;
+  const domain = [...rows, groups.inner];
   const peakTensor = editor.add({
     id: `${scale.tensor}.absmax`,
     type: "f32",
@@ -76,12 +120,12 @@ function expandAbsmax(editor: ProgramEditor, format: Format, op: Quantize): read
   return [
     {
       ...common,
-      inputs: [op.from],
+      inputs: [from],
       to: peak,
       value: build.op("abs", x),
-      over: [op.over],
+      over: [groups.inner.axis],
       reduce: "max",
-      domain: op.domain,
+      domain,
     },
     {
       ...common,
@@ -93,11 +137,11 @@ function expandAbsmax(editor: ProgramEditor, format: Format, op: Quantize): read
     },
     {
       ...common,
-      inputs: [op.from, peak],
+      inputs: [from, peak],
       to: code,
       value: build.cast(build.op("roundQuotient", build.mul(x, qmax), divisor), codeType),
       over: [],
-      domain: op.domain,
+      domain,
     },
   ];
 }
@@ -118,7 +162,7 @@ function run(program: Program, context: PassContext): Program {
       return [expandDecode(editor, format, step)];
     }
     if (step.kind === "quantize") {
-      const why = `${step.format} encodes by absmax: a maximum over ${step.over}, a scale, then each code`;
+      const why = `${step.format} encodes by absmax: a maximum over what shares a scale, the scale, then each code`;
       applied(context, "absmax", step.span, why);
       return expandAbsmax(editor, formatOf(program, step.format), step);
     }

@@ -83,8 +83,13 @@ class Pinner {
     this.#locate(root);
     const chosen = [...this.#kernel.exprs.exprs.keys()].filter((id) => this.#isPinned(id as ExprId)).reverse();
     for (const id of chosen) this.#place(id as ExprId);
+    const taken = new Set(this.#kernel.exprs.exprs.flatMap((e) => (e.kind === "symbol" ? [e.name] : [])));
+    for (const buffer of this.#kernel.buffers) taken.add(buffer.id);
     let next = 0;
-    for (const id of [...chosen].reverse()) this.#names.set(id as ExprId, `t${next++}`);
+    for (const id of [...chosen].reverse()) {
+      while (taken.has(`t${next}`)) next++;
+      this.#names.set(id as ExprId, `t${next++}`);
+    }
     const body = this.#rebuild(root);
     return { ...this.#kernel, exprs: this.#build.done(), body };
   }

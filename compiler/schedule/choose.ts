@@ -5,12 +5,12 @@ import type { Diagnostics, Span } from "../../ir/diagnostics.ts";
 import { compileAddress } from "../../ir/layout/apply.ts";
 import { addressBits } from "../../ir/layout/build.ts";
 import { BIT } from "../../ir/layout/layout.ts";
-import type { Program, Tensor, TileOp } from "../../ir/program.ts";
+import type { Program, Region, Tensor, TileOp } from "../../ir/program.ts";
 import { findRow } from "../../ir/row-catalogue.ts";
 import type { MatrixRow } from "../../ir/rows.ts";
 import { bitsOf, isInt } from "../../ir/scalar.ts";
 import type { Target } from "../../ir/target.ts";
-import { forEachOp } from "../edit.ts";
+import { forEachOp, regionSymbols } from "../edit.ts";
 import { codesBehind } from "../tile/pairs.ts";
 import { costOf, type RowProblem, type Tiling, tilings } from "./cost.ts";
 import type { Schedule, ScheduleRequest } from "./schedule.ts";
@@ -29,6 +29,8 @@ interface Problem {
   readonly integer: boolean;
   /** Both operands store whole words of one bit plane. */
   readonly planar: boolean;
+  /** Tokens times channels: no axis of the result is one of both operands, or of a tensor that is summed again. */
+  readonly matrix: boolean;
   /** Values per block of the weights' format. */
   readonly block: number;
   /** Bytes of all inputs and outputs. */
@@ -52,16 +54,20 @@ export function isPlanar(tensor: Tensor): boolean {
   return true;
 }
 
-function problemOf(program: Program): Problem | undefined {
-  let op: Contract | undefined;
+/** One problem for each contraction of the op, the longest first: the schedule is made for that one. */
+function problemsOf(program: Program): readonly Problem[] {
+  const found: Contract[] = [];
   forEachOp(program.body, (o) => {
-    if (o.kind === "contract") op ??= o;
+    if (o.kind === "contract") found.push(o);
   });
-  if (op === undefined) return undefined;
+  return found.map((op) => problemOf(program, op)).toSorted((p, q) => q.k * q.n * q.m - p.k * p.n * p.m);
+}
+
+function problemOf(program: Program, op: Contract): Problem {
   const find = (id: string): Tensor => program.tensors.find((t) => t.id === id)!;
   const [x, w] = [find(op.a.tensor), find(op.b.tensor)];
   const over = new Set(op.over);
-  const extent = (axis: string): number => op!.domain.find((d) => d.axis === axis)?.extent ?? 1;
+  const extent = (axis: string): number => op.domain.find((d) => d.axis === axis)?.extent ?? 1;
   const free = op.domain.filter((d) => !over.has(d.axis));
   const formats = program.tensors.flatMap((t) => (t.origin === undefined ? [] : [t.origin.format]));
   const blocks = program.formats.filter((f) => formats.includes(f.name) && f.block > 1).map((f) => f.block);
@@ -77,8 +83,21 @@ function problemOf(program: Program): Problem | undefined {
     k: op.over.reduce((n, axis) => n * extent(axis), 1),
     integer: isInt(x.type) && isInt(w.type),
     planar: isPlanar(x) && isPlanar(w),
+    matrix: isMatrixProduct(program, op),
     block: blocks.length === 0 ? 128 : Math.min(...blocks),
   };
+}
+
+function isMatrixProduct(program: Program, op: Contract): boolean {
+  const axes = (region: Region): ReadonlySet<string> => regionSymbols(program.exprs, region);
+  const [a, b] = [axes(op.a), axes(op.b)];
+  const free = op.domain.filter((d) => !op.over.includes(d.axis));
+  let summedAgain = false;
+  forEachOp(program.body, (o) => {
+    if (o.kind === "map" && o.over.some((axis) => free.some((d) => d.axis === axis)))
+      summedAgain ||= o.span !== op.span;
+  });
+  return op.over.length === 1 && !summedAgain && free.every((d) => a.has(d.axis) !== b.has(d.axis));
 }
 
 const B1_ROW = "mma.m16n8k256.b1";
@@ -187,6 +206,7 @@ function whyNotRow(p: Problem, target: Target, row: string): string | undefined 
   const support = supportOf(target, row);
   if (support === undefined) return `${target.name} has no ${row}`;
   if (support.support === "emulated") return `${row} is only emulated on ${target.name}`;
+  if (!p.matrix) return "it is no product of two matrices";
   if (findRow(row)?.op === "mulAdd") {
     const stored = [p.x, p.w].find((t) => t.role !== "local" && t.type !== "f16");
     if (p.integer || p.x.type !== "f16" || stored !== undefined)
@@ -207,7 +227,8 @@ export function choose(
   span: Span,
   diagnostics: Diagnostics,
 ): Schedule | undefined {
-  const p = problemOf(program);
+  const problems = problemsOf(program);
+  const [p] = problems;
   if (p === undefined)
     return {
       strategy: "fma",
@@ -221,10 +242,13 @@ export function choose(
     };
   const asked = request.strategy;
   const row = request.row ?? (asked === "mma" ? (p.integer ? B1_ROW : F16_ROW) : undefined);
-  if (row !== undefined && !acceptRow(p, target, row, request, span, diagnostics)) return undefined;
+  if (row !== undefined && !problems.every((q) => acceptRow(q, target, row, request, span, diagnostics)))
+    return undefined;
   const free = row !== undefined ? "mma" : asked;
   const base =
-    free === undefined ? automatic(p, target) : planSchedule(p, free, target, row, ["asked for by the schedule"]);
+    free === undefined
+      ? automatic(problems, p, target)
+      : planSchedule(p, free, target, row, ["asked for by the schedule"]);
   if (base.strategy === "popc" && !(p.integer && p.planar)) {
     diagnostics.error(
       "schedule/no-planes",
@@ -292,9 +316,11 @@ function acceptRow(
   return why === undefined;
 }
 
-function automatic(p: Problem, target: Target): Schedule {
+function automatic(problems: readonly Problem[], p: Problem, target: Target): Schedule {
+  const whyNot = (row: string): string | undefined =>
+    problems.map((q) => whyNotRow(q, target, row)).find((why) => why !== undefined);
   if (!p.integer) {
-    const why = whyNotRow(p, target, F16_ROW);
+    const why = whyNot(F16_ROW);
     if (why === undefined && p.m >= MIN_TOKENS) {
       return planSchedule(p, "mma", target, F16_ROW, [
         `${p.m} tokens fill ${F16_ROW}, which is native on ${target.name}`,
@@ -308,7 +334,7 @@ function automatic(p: Problem, target: Target): Schedule {
       "operands are not stored as bit planes: unpack and multiply-add in i32",
     ]);
   const planes = `${bitsOf(p.x.type)} × ${bitsOf(p.w.type)} planes, integers exact`;
-  const why = whyNotRow(p, target, B1_ROW);
+  const why = whyNot(B1_ROW);
   if (why !== undefined) return planSchedule(p, "popc", target, undefined, [planes, `popcounts in lanes: ${why}`]);
   return planSchedule(p, "mma", target, B1_ROW, [planes, `${B1_ROW} is native on ${target.name}`]);
 }

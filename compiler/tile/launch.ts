@@ -6,33 +6,11 @@ import type { Dim, Region, Step, Tensor, TileOp } from "../../ir/program.ts";
 import { bitsOf, type Scalar } from "../../ir/scalar.ts";
 import { factorsOf, gathers, inputsOf, type ProgramEditor, plainSymbol, regionSymbols } from "../edit.ts";
 import type { PassContext } from "../pass.ts";
-import type { LaunchPlan } from "./plan.ts";
+import { IDENTITY, type Local, type Phase } from "./parts.ts";
+import { isInnerAxis, type LaunchPlan } from "./plan.ts";
 
 type MapOp = Extract<TileOp, { kind: "map" }>;
 type Contract = Extract<TileOp, { kind: "contract" }>;
-
-/** A local tensor as the launch holds it: which old axis each position was, and whether lanes hold partial results. */
-interface Local {
-  readonly tensor: Tensor;
-  readonly axes: readonly string[];
-  readonly partial: "sum" | "max" | undefined;
-  /** Each of the block's warps holds a part of the sum. */
-  readonly split: boolean;
-}
-
-interface Phase {
-  readonly inits: Step[];
-  readonly loads: Step[];
-  readonly loaded: Map<string, Region>;
-  readonly body: Step[];
-  readonly reduced: Set<string>;
-  /** Its steps are divided among the shares: nothing is reduced here. */
-  readonly divided: boolean;
-  /** Of what it reduces, else of its first op. */
-  span: Span;
-}
-
-const IDENTITY = { sum: 0, max: -3.4028234663852886e38 } as const;
 
 /** Builds what one warp does, op by op. */
 export class LaunchTiler {
@@ -205,8 +183,11 @@ export class LaunchTiler {
       ...(plan.walked ? (["step", "share", "split"] as const).map((part) => plan.name(part, plan.walked!.axis)) : []),
     ]);
     const tileAxes = [...plan.extents.keys()].filter((a) => used.has(a));
-    const planes = [...used].filter((s) => !loops.has(s) && !plan.extents.has(s));
-    const dims = [...planes.map((axis) => this.#plane(axis, region)), ...tileAxes.map((a) => this.#dim(a))];
+    const others = [...used].filter((s) => !loops.has(s) && !plan.extents.has(s));
+    const planes = others.filter((a) => !isInnerAxis(a)).map((axis) => this.#plane(axis, region));
+    // Places inside a block are neighbours in memory: last, so that they may share registers.
+    const inner = others.filter(isInnerAxis).map((axis) => this.#plane(axis, region));
+    const dims = [...planes, ...tileAxes.map((a) => this.#dim(a)), ...inner];
     const { span, declared } = this.#whole(region.tensor);
     const { region: to } = this.#register(`${region.tensor}.r`, this.#type(region), dims, span, declared);
     const cache =
@@ -256,15 +237,18 @@ export class LaunchTiler {
     const b = this.#input(op.b, phase);
     const over = op.over.map((axis) => (axis === this.plan.walked!.axis ? this.plan.name("elem", axis) : axis));
     const row = schedule.row === undefined ? {} : { row: schedule.row };
+    const extra = op.domain.filter((d) => op.over.includes(d.axis) && d.axis !== this.plan.walked!.axis);
+    // Beside sums of planes there may be others in a launch.
+    const byPlanes = op.a.bit !== undefined && op.b.bit !== undefined;
     phase.body.push({
       kind: "contract",
       a,
       b,
       to: acc.region,
       over,
-      by: schedule.strategy,
+      by: byPlanes || schedule.strategy !== "popc" ? schedule.strategy : "fma",
       ...row,
-      domain: [...dims, this.#dim(this.plan.name("elem", this.plan.walked!.axis))],
+      domain: [...dims, ...extra, this.#dim(this.plan.name("elem", this.plan.walked!.axis))],
       span: op.span,
     });
     phase.reduced.add(op.to.tensor);
@@ -272,7 +256,7 @@ export class LaunchTiler {
       tensor: acc.tensor,
       axes,
       partial: this.#laneDims().length > 0 ? "sum" : undefined,
-      split: this.plan.split > 1,
+      split: this.plan.split > 1 ? "sum" : undefined,
     });
   }
 
@@ -313,7 +297,7 @@ export class LaunchTiler {
       tensor: acc.tensor,
       axes,
       partial: this.#laneDims().length > 0 ? reduce : undefined,
-      split: false,
+      split: this.plan.split > 1 ? reduce : undefined,
     });
   }
 
@@ -324,13 +308,16 @@ export class LaunchTiler {
       return this.#input(r, phase);
     });
     const visible = !this.#isLocal(op.to);
-    const order = visible ? op.domain : this.#resultDims(op);
+    const order = visible ? op.domain.filter((d) => !op.over.includes(d.axis)) : this.#resultDims(op);
     const dims = this.#domain(order);
     const value = this.editor.substitute(op.value, this.#index());
     const name = visible ? `${op.to.tensor}.r` : op.to.tensor;
     const { declared } = this.#whole(op.to.tensor);
     const made = this.#register(name, build.typeOf(value), dims, op.span, declared);
-    phase.body.push({ kind: "map", inputs, to: made.region, value, over: [], domain: dims, span: op.span });
+    // What is reduced here is not walked along: each lane has all of it.
+    const domain = [...dims, ...op.domain.filter((d) => op.over.includes(d.axis))];
+    const reduce = op.reduce === undefined ? {} : { reduce: op.reduce };
+    phase.body.push({ kind: "map", inputs, to: made.region, value, over: op.over, ...reduce, domain, span: op.span });
     if (visible)
       phase.body.push({ kind: "copy", from: made.region, to: this.#global(op.to), domain: dims, span: op.span });
     else
@@ -338,7 +325,7 @@ export class LaunchTiler {
         tensor: made.tensor,
         axes: order.map((d) => d.axis),
         partial: undefined,
-        split: false,
+        split: undefined,
       });
   }
 
@@ -377,7 +364,7 @@ export class LaunchTiler {
       tensor: made.tensor,
       axes: free.map((d) => d.axis),
       partial: carry && lanes.length > 0 ? "sum" : undefined,
-      split: carry && this.plan.split > 1,
+      split: carry && this.plan.split > 1 ? "sum" : undefined,
     });
   }
 
@@ -399,7 +386,7 @@ export class LaunchTiler {
     const { build } = this.editor;
     if (op.reduce !== "sum" || op.inputs.length !== 1) return false;
     const local = this.#locals.get(op.inputs[0]!.tensor);
-    if (local === undefined || (local.partial !== "sum" && !local.split)) return false;
+    if (local === undefined || (local.partial ?? local.split) !== "sum") return false;
     const linear = factorsOf(build, op.value).filter((f) => inputsOf(build, f).size > 0);
     return linear.length === 1 && build.get(linear[0]!).kind === "input";
   }
@@ -407,10 +394,24 @@ export class LaunchTiler {
   /** Adds up the lanes' partial results of a tensor. */
   #settle(id: string): void {
     const local = this.#locals.get(id) ?? internal(`${id} is read before it is written`);
-    if (local.partial === undefined && !local.split) return;
+    if (local.partial === undefined && local.split === undefined) return;
     if (this.#phase !== undefined) internal(`${id} is settled inside a loop`);
     const whole = local.partial === undefined ? local : this.#addLanes(local, local.partial);
-    this.#locals.set(id, whole.split ? this.#addWarps(whole) : whole);
+    this.#locals.set(id, whole);
+    if (whole.split !== undefined) this.#meet();
+  }
+
+  /** Warps meet once: all that they hold parts of is combined then. */
+  #meet(): void {
+    for (const [id, local] of this.#locals)
+      if (local.split !== undefined && local.partial !== undefined)
+        this.#locals.set(id, this.#addLanes(local, local.partial));
+    const parts = [...this.#locals].filter(([, local]) => local.split !== undefined);
+    const copies = parts.map(([id, local]) => ({ id, local, ...this.#shareParts(local) }));
+    if (this.apart !== undefined) internal("warps meet only once in a launch");
+    this.apart = [...this.steps, ...copies.map((c) => c.copy)];
+    this.steps.length = 0;
+    for (const { id, local, there } of copies) this.#locals.set(id, this.#combineWarps(local, there));
   }
 
   #addLanes(local: Local, reduce: "sum" | "max"): Local {
@@ -434,15 +435,19 @@ export class LaunchTiler {
     return { ...local, tensor: made.tensor, partial: undefined };
   }
 
-  /** The warps' sums through shared memory: after this, steps belong to the part that follows the barrier. */
-  #addWarps(local: Local): Local {
-    if (this.apart !== undefined) internal("warps meet only once in a launch");
-    const { build } = this.editor;
-    const { tensor } = local;
-    const { span } = tensor;
+  /** The dims of a tensor that holds every warp's part, the warps' axis first. */
+  #partDims({ tensor }: Local): readonly [Dim, ...Dim[]] {
     const axis = this.plan.name("split", this.plan.walked!.axis);
     const dims = tensor.axes.map((a, i) => ({ axis: a, extent: tensor.shape[i]! }));
-    const all = [{ axis, extent: this.plan.split }, ...dims];
+    return [{ axis, extent: this.plan.split }, ...dims];
+  }
+
+  /** Where the warps' parts lie in shared memory, and the copy that brings one there. */
+  #shareParts(local: Local): { readonly copy: Step; readonly there: Region } {
+    const { tensor } = local;
+    const { span } = tensor;
+    const all = this.#partDims(local);
+    const dims = all.slice(1);
     const shared = this.editor.add({
       ...tensor,
       id: `${tensor.id}.warps`,
@@ -457,20 +462,24 @@ export class LaunchTiler {
     });
     const own: Region = { tensor: tensor.id, index: dims.map((d) => this.editor.axis(d)), tail: "exact" };
     const there: Region = { tensor: shared.id, index: all.map((d) => this.editor.axis(d)), tail: "exact" };
-    this.apart = [...this.steps, { kind: "copy", from: own, to: there, domain: dims, span }];
-    this.steps.length = 0;
+    return { copy: { kind: "copy", from: own, to: there, domain: dims, span }, there };
+  }
+
+  #combineWarps(local: Local, there: Region): Local {
+    const { tensor, split = "sum" } = local;
+    const { span } = tensor;
+    const [warps, ...dims] = this.#partDims(local);
     const sum = this.#register(`${tensor.id}.sum`, tensor.type, dims, span);
-    const value = build.input(0, tensor.type);
     this.steps.push({
       kind: "map",
       inputs: [there],
       to: sum.region,
-      value,
-      over: [axis],
-      reduce: "sum",
-      domain: [...dims, all[0]!],
+      value: this.editor.build.input(0, tensor.type),
+      over: [warps.axis],
+      reduce: split,
+      domain: [...dims, warps],
       span,
     });
-    return { ...local, tensor: sum.tensor, split: false };
+    return { ...local, tensor: sum.tensor, split: undefined };
   }
 }

@@ -9,6 +9,9 @@ import type { PassContext } from "../pass.ts";
 /** True for the axis that runs over the lanes of a warp. */
 export const isLaneAxis = (axis: string): boolean => axis.endsWith("_lane");
 
+/** True for the place inside a block of values that share a scale: all of it belongs to one lane. */
+export const isInnerAxis = (axis: string): boolean => axis.endsWith("_inner");
+
 /** One axis of the result: block · (warps · tile) + warp · tile + element. */
 export interface ParallelAxis {
   readonly axis: string;
@@ -70,6 +73,8 @@ function walkedAxis(ops: readonly TileOp[], parallel: readonly Dim[]): Dim | und
     op.kind === "map" || op.kind === "contract" ? op.domain.filter((d) => op.over.includes(d.axis)) : [],
   );
   const free = ops.flatMap((op) => op.domain).filter((d) => !parallel.some((p) => p.axis === d.axis));
+  // Blocks are spread over the lanes; what is reduced inside one stays in its lane.
+  if (reduced.length > 0 && reduced.every((d) => isInnerAxis(d.axis))) return parallel.at(-1);
   const candidates = reduced.length > 0 ? reduced : free.length > 0 ? free : parallel.slice(-1);
   return [...candidates].sort((a, b) => b.extent - a.extent)[0];
 }
@@ -137,6 +142,7 @@ export function planLaunch(
 /** Values that a lane takes at a time where nothing is contracted: as many as fill a word of everything that is written. */
 function chunkOf(ops: readonly TileOp[], whole: ReadonlyMap<string, Tensor>): number {
   const written = ops.flatMap((op) => writes(op)).map((r) => whole.get(r.tensor) ?? internal(`no tensor ${r.tensor}`));
+  if (ops.some((op) => op.domain.some((d) => isInnerAxis(d.axis)))) return 1;
   const counts = written.filter((t) => t.role !== "local").map(wordValues);
   return Math.max(4, ...counts);
 }

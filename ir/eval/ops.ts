@@ -113,9 +113,11 @@ function compileCopy(op: OpOf<"copy">, { axes, cells, cursor }: OpContext): () =
   };
 }
 
-/** In real arithmetic a value rounds only where its root is a cast that ends in an output tensor. */
+/** In real arithmetic a value rounds only where its root is a cast that ends in an output tensor, or in a stored scale. */
 function roundsAt(context: OpContext, to: Region, root: ExprId): (id: ExprId) => boolean {
-  return (id) => context.roundOutputs && id === root && context.tensor(to.tensor).role === "output";
+  const { role, type, origin } = context.tensor(to.tensor);
+  const stored = role === "workspace" && origin !== undefined && isFloat(type) && bitsOf(type) < 32;
+  return (id) => id === root && (stored || (context.roundOutputs && role === "output"));
 }
 
 function compileMap(op: OpOf<"map">, context: OpContext): () => void {
@@ -362,7 +364,8 @@ function compileQuantize(op: OpOf<"quantize">, context: OpContext): () => void {
   const group = groupsOf(format, encoder.scale, volume(axes, free), volume(axes, over));
   const largest = new Float64Array(group(values.length - 1) + 1);
   const compute = settle(context.tensor(op.from.tensor).type === "f64" ? "f64" : "f32", arithmetic);
-  const stored = settle(scale.tensor.type, arithmetic);
+  // A scale narrower than f32 is part of what the format says: it is rounded in real arithmetic too.
+  const stored = settle(scale.tensor.type, bitsOf(scale.tensor.type) < 32 ? "typed" : arithmetic);
   let n = 0;
   const measure = (): void => {
     const value = readAt(from);

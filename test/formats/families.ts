@@ -51,7 +51,7 @@ const grouped = (bits: number, group: number, code: Code, zero: boolean): Decode
 /** `i4`, `u3_row`, `i2_g64`, `u8_tensor` and their like; undefined for any other name. */
 function integer(name: string): Decoder | undefined {
   const [, kind, width, , scope] =
-    /^([iu])(\d)(_(tensor|row|g\d+))?$/.exec(name === "int4_g128" ? "i4_g128" : name) ?? [];
+    /^([iu])(\d+)(_(tensor|row|g\d+))?$/.exec(name === "int4_g128" ? "i4_g128" : name) ?? [];
   if (kind === undefined) return undefined;
   const [bits, code, zero] = [Number(width), kind === "i" ? signed : unsigned, kind === "u"];
   if (scope === undefined) return bare(bits, code);
