@@ -200,6 +200,29 @@ describe("commands", () => {
     });
   });
 
+  it("compile --emit writes where lines stem from, and what passes decided", () => {
+    const only = [...OP, "--target", "wgsl.p0"];
+    const map = JSON.parse(bitloom.run(["compile", QUICKSTART, ...only, "--emit", "map"]).stdout);
+    expect(map).toMatchObject({ schema: "bitloom.map/1", file: "linear_w4a16.wgsl" });
+    expect(map.sources[0]).toBe(QUICKSTART);
+    // The operator's sum is on line 6 of the quickstart.
+    expect(map.lines.flat().some(([source, line]: readonly number[]) => source === 0 && line === 6)).toBe(true);
+    const why = bitloom.run(["compile", QUICKSTART, ...only, "--emit", "why"]).stdout;
+    expect(why).toMatch(/^ {2}\+ decode: w\.value is the value of int4_g128 .*quickstart\.loom:5:40\)$/m);
+  });
+
+  it("play writes one page that begins with a file, and refuses wrong command lines", () => {
+    writeFileSync(at("own.loom"), "format mine {\n  q: u4\n  value = q\n}\n");
+    const { exit, stdout } = bitloom.run(["play", "own.loom", "-o", "play.html", "--json"]);
+    const page = readFileSync(at("play.html"), "utf8");
+    expect(exit).toBe(0);
+    expect(JSON.parse(stdout)).toEqual({ schema: "bitloom.play/1", path: "play.html", bytes: Buffer.byteLength(page) });
+    const held = /id="bitloom-start" data-name="own\.loom">([^<]*)</.exec(page)?.[1] ?? "";
+    expect(Buffer.from(held, "base64").toString()).toBe(readFileSync(at("own.loom"), "utf8"));
+    expect(bitloom.run(["play", "nothing.loom"]).exit).toBe(3);
+    expect(bitloom.run(["play", "--port", "x"]).exit).toBe(2);
+  });
+
   it("run compares the kernel evaluator with the oracle", () => {
     const args = ["run", QUICKSTART, ...OP, "--target", "metal.3", "--device", "reference", "--json"];
     const { exit, stdout } = bitloom.run(args);

@@ -117,7 +117,7 @@ export function makeBitsPanel(page: Page): Panel {
         { class: "bits-right", tabindex: 0, role: "region", "aria-label": "How a value is decoded" },
         steps,
         result,
-        el("h3", {}, "A block of sample codes, decoded"),
+        el("h2", {}, "A block of sample codes, decoded"),
         values,
       ),
     ),

@@ -144,7 +144,8 @@ export function makeCodePanel(page: Page): CodePanel {
     }
     showFile(column);
     const error = result?.diagnostics.find((d) => d.severity === "error");
-    fill(column.foot, error?.message ?? (report === undefined ? "" : reportLine(report)));
+    const old = page.stale && error === undefined && !page.busy ? "of the text before the mistake · " : "";
+    fill(column.foot, error?.message ?? (report === undefined ? "" : `${old}${reportLine(report)}`));
     column.foot.title = error?.message ?? report?.schedule.reasons.join("; ") ?? "";
     column.foot.classList.toggle("bad", error !== undefined);
   };

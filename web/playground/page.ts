@@ -18,6 +18,8 @@ export interface Page {
   focus: Focus | undefined;
   /** The text has changed since the results were made. */
   stale: boolean;
+  /** The newest text is being compiled. */
+  busy: boolean;
   theme: Theme;
   /** Changes the state; compiles anew where that is needed. */
   update(change: Partial<PlayState>): void;

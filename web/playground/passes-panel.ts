@@ -155,9 +155,7 @@ export function makePassesPanel(page: Page, client: Client): Panel {
           el("span", { class: "why" }, d.why),
         );
         if (d.span.file >= 0) {
-          const go = button({ class: "where", "aria-label": `Show where ${d.rule} was decided` }, "source", () =>
-            page.goTo(d.span),
-          );
+          const go = button({ class: "where" }, "show source", () => page.goTo(d.span));
           item.append(go);
         }
         return item;

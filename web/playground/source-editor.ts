@@ -59,6 +59,26 @@ export const loomWords: Extension = StateField.define<DecorationSet>({
   provide: (field) => EditorView.decorations.from(field),
 });
 
+/**
+ * Text that replaces a selection goes in as an edit of ours. A browser that does it itself may keep the look of what was
+ * there in a `style` attribute, which the page's policy forbids.
+ */
+const replaceHere: Extension = EditorView.domEventHandlers({
+  beforeinput(event, view) {
+    const { main } = view.state.selection;
+    const text = event.data;
+    if (main.empty || text === null || event.isComposing || !/^insert(Text|ReplacementText)$/.test(event.inputType))
+      return false;
+    event.preventDefault();
+    const insert = () => view.state.update(view.state.replaceSelection(text), { userEvent: "input.type" });
+    const handled = view.state
+      .facet(EditorView.inputHandler)
+      .some((handler) => handler(view, main.from, main.to, text, insert));
+    if (!handled) view.dispatch(insert());
+    return true;
+  },
+});
+
 const setStripes = StateEffect.define<ReadonlyMap<number, number>>();
 const setLinked = StateEffect.define<readonly { readonly start: number; readonly end: number }[]>();
 
@@ -135,7 +155,12 @@ export function makeSourceEditor(options: SourceEditorOptions): SourceEditor {
     state: EditorState.create({
       doc: options.text,
       extensions: [
-        EditorView.contentAttributes.of({ "aria-label": options.label, spellcheck: "false", autocapitalize: "off" }),
+        EditorView.contentAttributes.of({
+          "aria-label": options.label,
+          spellcheck: "false",
+          autocapitalize: "off",
+          tabindex: "0",
+        }),
         lineNumbers(),
         EditorView.lineWrapping,
         highlightActiveLine(),
@@ -149,6 +174,7 @@ export function makeSourceEditor(options: SourceEditorOptions): SourceEditor {
         highlightSelectionMatches(),
         lintGutter(),
         loomWords,
+        replaceHere,
         stripes,
         linked,
         look,

@@ -29,7 +29,11 @@ function makeLibraryView(client: Client, goTo: (span: Span) => void) {
   const state = { file: 1 };
   const extensions = [
     EditorState.readOnly.of(true),
-    EditorView.contentAttributes.of({ "aria-label": "A file of the standard library", "aria-readonly": "true" }),
+    EditorView.contentAttributes.of({
+      "aria-label": "A file of the standard library",
+      "aria-readonly": "true",
+      tabindex: "0",
+    }),
     lineNumbers(),
     loomWords,
     hovers(client, () => state.file, goTo),

@@ -142,6 +142,7 @@ export async function startPage(): Promise<void> {
     results: new Map(),
     focus: undefined,
     stale: false,
+    busy: true,
     theme: firstTheme(),
     update: () => {},
     look: () => {},
@@ -154,6 +155,7 @@ export async function startPage(): Promise<void> {
   const submit = (now: boolean): void => {
     const { text, op, sizes, targets } = page.state;
     page.stale = true;
+    page.busy = true;
     client.submit({ text, op, sizes, targets }, now);
   };
   const timers: { address?: ReturnType<typeof setTimeout> } = {};
@@ -235,6 +237,7 @@ export async function startPage(): Promise<void> {
         page.results.set(message.result.target, message.result);
         break;
       case "done": {
+        page.busy = false;
         page.stale = !(page.checked?.ok ?? false);
         const errors = page.checked?.diagnostics.filter((d) => d.severity === "error").length ?? 0;
         if (errors > 0) page.say(`${errors} ${errors === 1 ? "error" : "errors"}`, "bad");
@@ -243,6 +246,7 @@ export async function startPage(): Promise<void> {
         break;
       }
       case "failed":
+        page.busy = false;
         page.say(message.message, "bad");
     }
   };
@@ -259,6 +263,7 @@ export async function startPage(): Promise<void> {
       if (kept !== undefined && kept.text !== "") page.update(kept);
     });
   });
+  Object.defineProperty(globalThis, "bitloom", { value: { state: () => page.state, busy: () => page.busy } });
   submit(true);
   refresh();
 }

@@ -2,7 +2,7 @@
 import { describeAt } from "../../compiler/language/describe.ts";
 import type { CheckedText } from "./compiling.ts";
 import { checkText, compileFor, operatorOf, stagesOf } from "./compiling.ts";
-import type { Answer, FromWorker, Job, Question, Reply, ToWorker } from "./protocol.ts";
+import type { Answer, FromWorker, Job, Question, Reply, TargetResult, ToWorker } from "./protocol.ts";
 import { carryOutRun } from "./run-job.ts";
 import { carryOutSimulation } from "./simulate-job.ts";
 import { defaultSize } from "./state.ts";
@@ -22,6 +22,8 @@ interface State {
   running: boolean;
   /** The text that was checked last, so that questions about it cost nothing. */
   last: { readonly text: string; readonly made: CheckedText } | undefined;
+  /** What the newest operator became, by target: another column costs one compilation. */
+  made: { readonly key: string; readonly results: Map<string, TargetResult> };
 }
 
 /** Lets messages in that came meanwhile. A timer would wait for milliseconds; a port does not. */
@@ -46,10 +48,15 @@ async function carryOut(state: State, { edit, job }: Pending, post: (message: Fr
   const { checked, module } = checkedOnce(state, job.text);
   post({ kind: "checked", edit, checked });
   const found = checked.ok ? operatorOf(module, job, defaultSize) : undefined;
+  const key = JSON.stringify([job.text, found?.op.name, found?.sizes]);
+  if (state.made.key !== key) state.made = { key, results: new Map() };
+  const { results } = state.made;
   for (const target of found === undefined ? [] : job.targets) {
     await breathe();
     if (state.pending !== undefined) return;
-    post({ kind: "compiled", edit, result: compileFor(module, found!.op.name, found!.sizes, target).result });
+    const result = results.get(target) ?? compileFor(module, found!.op.name, found!.sizes, target).result;
+    results.set(target, result);
+    post({ kind: "compiled", edit, result });
   }
   post({ kind: "done", edit, milliseconds: performance.now() - start });
 }
@@ -76,7 +83,12 @@ function answer(state: State, question: Question): Answer {
 
 /** Serves the page until it goes away. */
 export function startWorker(scope: Scope): void {
-  const state: State = { pending: undefined, running: false, last: undefined };
+  const state: State = {
+    pending: undefined,
+    running: false,
+    last: undefined,
+    made: { key: "", results: new Map() },
+  };
   const pump = async (): Promise<void> => {
     state.running = true;
     while (state.pending !== undefined) {
