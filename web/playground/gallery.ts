@@ -4,14 +4,14 @@ import { EXAMPLES, type Example } from "./examples.ts";
 
 /** `examples/gallery/olive.loom` → "OliVe": the first words of its comment, up to the colon. */
 function titleOf({ name, about }: Example): string {
-  const head = /^([^:.]{2,40}):/.exec(about)?.[1];
+  const head = /^([^:(]{2,40}?) ?[:(]/.exec(about)?.[1];
   return head ?? name.replace(/^.*\//, "").replace(/\.loom$/, "");
 }
 
 function aboutOf(example: Example): string {
   const title = titleOf(example);
-  const rest = example.about.startsWith(`${title}:`) ? example.about.slice(title.length + 1) : example.about;
-  return rest.trim().replace(/^./, (c) => c.toUpperCase());
+  const rest = example.about.startsWith(title) ? example.about.slice(title.length) : example.about;
+  return rest.replace(/^[:\s]+/, "").replace(/^./, (c) => c.toUpperCase());
 }
 
 const opsOf = ({ text }: Example): readonly string[] => [...text.matchAll(/^op (\w+)/gm)].map((m) => m[1]!);
