@@ -46,8 +46,18 @@ export interface FormatModel {
 const MAX_CHOICES = 256;
 const SAMPLES = 400;
 
+const known = new WeakMap<Format, FormatModel | "none">();
+
 /** The model of a format, or undefined where its values have another form. */
 export function modelOf(format: Format): FormatModel | undefined {
+  const before = known.get(format);
+  if (before !== undefined) return before === "none" ? undefined : before;
+  const model = readModel(format);
+  known.set(format, model ?? "none");
+  return model;
+}
+
+function readModel(format: Format): FormatModel | undefined {
   for (const storage of storagesOf(format)) {
     const evaluate = evaluatorOf(format, storage);
     const floats = storage.parameters.filter((p) => isFloat(p.type));

@@ -7,6 +7,7 @@ import { isFloat, isInt } from "../../ir/scalar.ts";
 import { type FieldValues, type FormatEncoder, groupsOf, storeFloat } from "./encoder.ts";
 import { BlockEvaluator } from "./format-decode.ts";
 import { type Digit, digitOf, digitsOf } from "./format-probe.ts";
+import { encodeGobo } from "./gobo.ts";
 import { peakOf } from "./groups.ts";
 import { fitTable } from "./k-means.ts";
 import { solvePositive } from "./linear-algebra.ts";
@@ -238,4 +239,26 @@ function leastSquares(
       for (let b = 0; b < count; b++) gram[a * count + b]! += row[a]! * row[b]! * weight[c]!;
     }
   return solvePositive(gram, right);
+}
+
+/** Steps of GOBO's refinement at most. */
+const GOBO_STEPS = 50;
+
+/** GOBO's dictionary for a table of the tensor. Outliers are not its matter: they are kept beside any format. */
+export function goboEncoder(format: Format): FormatEncoder | undefined {
+  const model = linearModelOf(format);
+  if (model?.kind !== "table" || model.numbers.scope !== "tensor" || model.scale !== undefined) return undefined;
+  const bits = Math.log2(model.numbers.count);
+  const base = linearEncoder(format, model, undefined);
+  return {
+    ...base,
+    rule: "gobo",
+    learn: (rows) =>
+      new Map([
+        [
+          "numbers",
+          encodeGobo(rows, { bits, logLikelihood: Number.NEGATIVE_INFINITY, refinements: GOBO_STEPS }).centroids,
+        ],
+      ]),
+  };
 }

@@ -49,13 +49,22 @@ export function encodeOlive(values: Float32Array, columns: number, rule: OliveRu
 }
 
 /** The search of one type: its grid, its range, and how pairs of codes are made. */
-export function oliveSearch(type: OliveType, bits: 4 | 8, percentages: Percentages = LANGUAGE_MODELS): Search {
-  const outliers = new Set(oliveOutliers(bits));
-  const normals = oliveNormals(type, bits);
+function oliveSearch(type: OliveType, bits: 4 | 8, percentages: Percentages = LANGUAGE_MODELS): Search {
+  return pairSearch(oliveNormals(type, bits), oliveOutliers(bits), OLIVE_BOUNDARY, percentages);
+}
+
+/** The same for any normal values and outliers; magnitudes above the boundary are outliers. */
+export function pairSearch(
+  normals: Grid,
+  outlierValues: Grid,
+  boundary: number,
+  percentages: Percentages = LANGUAGE_MODELS,
+): Search {
+  const outliers = new Set(outlierValues);
   const grid = [...normals, ...outliers].sort((a, b) => a - b);
   // Of two equally near values the later in (normals, outliers) wins: an outlier before a normal, then the larger.
   const nearest = nearestOf(grid, (lower, upper) => (outliers.has(lower) && !outliers.has(upper) ? "lower" : "upper"));
-  return { nearest, top: normals.at(-1)!, percentages, reach: threeSigma, encode: pairEncoder(nearest) };
+  return { nearest, top: normals.at(-1)!, percentages, reach: threeSigma, encode: pairEncoder(nearest, boundary) };
 }
 
 /** The farther end of mean ± 3σ (σ with n − 1). */
@@ -70,11 +79,11 @@ export function threeSigma(values: Float32Array): number {
 }
 
 /** Nearest values, then the neighbour of an outlier becomes zero; of two outliers the left one stays. */
-function pairEncoder(nearest: Nearest): Search["encode"] {
+function pairEncoder(nearest: Nearest, boundary: number): Search["encode"] {
   const { values: grid, thresholds, start, low, perUnit } = nearest;
   const last = start.length - 1;
   const zero = grid.indexOf(0);
-  const isOutlier = Uint8Array.from(grid, (v) => (Math.abs(v) > OLIVE_BOUNDARY ? 1 : 0));
+  const isOutlier = Uint8Array.from(grid, (v) => (Math.abs(v) > boundary ? 1 : 0));
   return (values, scale, into) => {
     const divisor = scale > 0 ? scale : 1;
     let error = 0;

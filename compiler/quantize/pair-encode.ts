@@ -5,61 +5,64 @@ import { bitsOf, isFloat, isInt, rangeOf } from "../../ir/scalar.ts";
 import { searchClipping } from "./clip-search.ts";
 import type { FormatEncoder } from "./encoder.ts";
 import { BlockEvaluator } from "./format-decode.ts";
-import { type OliveType, oliveNormals, oliveOutliers, oliveSearch } from "./olive.ts";
+import type { Grid } from "./grids.ts";
+import { pairSearch } from "./olive.ts";
 
-/** The two codes of each pair of values, values in the units of OliVe's grids. */
+/** The values of a pair format under scale 1, and the two codes of each pair of values. */
 interface PairTable {
-  readonly type: OliveType;
-  readonly bits: 4 | 8;
-  /** Declared value · factor = value in OliVe's units. */
-  readonly factor: number;
-  /** By the two values in OliVe's units. */
+  readonly normals: Grid;
+  readonly outliers: Grid;
+  /** By the two values. */
   readonly codes: ReadonlyMap<string, readonly [number, number]>;
 }
 
 const keyOf = (a: number, b: number): string => `${a + 0} ${b + 0}`;
 
-/** An encoder where the format is OliVe's: pairs, one scale, normal values and abfloat outliers of its grids. */
+const known = new WeakMap<Format, PairTable | "none">();
+
+/** An encoder where one code makes a value 0 and its partner an outlier, and all others are a value each. */
 export function pairEncoderOf(format: Format): FormatEncoder | undefined {
   const [code, scale, ...others] = [...format.fields].sort((a, b) => b.count - a.count);
   if (format.block !== 2 || code?.count !== 2 || scale?.count !== 1 || others.length > 0) return undefined;
   if (!isInt(code.type) || bitsOf(code.type) > 8 || !isFloat(scale.type) || scale.scope === "block") return undefined;
-  const table = tableOf(format, code, scale);
+  const before = known.get(format);
+  const found = before ?? tableOf(format, code, scale) ?? "none";
+  known.set(format, found);
+  const table = found === "none" ? undefined : found;
   return table === undefined ? undefined : oliveEncoder(code, scale, table);
 }
 
 function tableOf(format: Format, code: Field, scale: Field): PairTable | undefined {
   const evaluator = new BlockEvaluator(format);
+  evaluator.fields.set(scale.name, [1]);
   const [low, high] = rangeOf(isInt(code.type) ? code.type : internal("codes are integers"));
-  const pairs: { readonly values: readonly [number, number]; readonly codes: readonly [number, number] }[] = [];
-  for (let a = low; a <= high; a++)
-    for (let b = low; b <= high; b++) {
-      evaluator.fields.set(code.name, [a, b]);
-      evaluator.fields.set(scale.name, [1]);
-      pairs.push({ values: [evaluator.value(0), evaluator.value(1)], codes: [a, b] });
-    }
-  const peak = pairs.reduce((most, p) => Math.max(most, ...p.values.map(Math.abs)), 0);
-  const bits = bitsOf(code.type) as 4 | 8;
-  if (bits !== 4 && bits !== 8) return undefined;
-  const factor = oliveOutliers(bits).at(-1)! / peak;
+  const all = Array.from({ length: high - low + 1 }, (_, i) => low + i);
+  const pairAt = (a: number, b: number): readonly [number, number] => {
+    evaluator.fields.set(code.name, [a, b]);
+    return [evaluator.value(0), evaluator.value(1)];
+  };
+  // The identifier: it is 0, and beside it other codes mean something else than beside themselves.
+  const identifier = all.find((c) => all.every((o) => pairAt(c, o)[0] === 0 && pairAt(o, c)[1] === 0) && all.some((o) => pairAt(o, c)[0] !== pairAt(o, o)[0])); // biome-ignore format: one condition
+  if (identifier === undefined) return undefined;
+  const rest = all.filter((c) => c !== identifier);
+  const normals = [...new Set(rest.map((c) => pairAt(c, c)[0] + 0))].sort((a, b) => a - b);
+  const most = normals.at(-1)!;
+  const outliers = [...new Set(rest.map((c) => pairAt(c, identifier)[0] + 0))].filter((v) => Math.abs(v) > most).sort((a, b) => a - b); // biome-ignore format: one expression
+  if (!normals.includes(0) || outliers.length === 0 || -normals[0]! !== most) return undefined;
   const codes = new Map<string, readonly [number, number]>();
-  for (const { values, codes: own } of pairs) {
-    const key = keyOf(values[0] * factor, values[1] * factor);
-    if (!codes.has(key)) codes.set(key, own);
-  }
-  const type = (["int", "flint"] as const).find((t) => (bits === 4 || t === "int") && hasAll(codes, t, bits));
-  return type === undefined ? undefined : { type, bits, factor, codes };
-}
-
-/** True where every pair that the search can yield has codes. */
-function hasAll(codes: PairTable["codes"], type: OliveType, bits: 4 | 8): boolean {
-  const normals = oliveNormals(type, bits);
-  const pairs = normals.every((a) => normals.every((b) => codes.has(keyOf(a, b))));
-  return pairs && oliveOutliers(bits).every((v) => codes.has(keyOf(v, 0)) && codes.has(keyOf(0, v)));
+  for (const a of all)
+    for (const b of all) {
+      const key = keyOf(...pairAt(a, b));
+      if (!codes.has(key)) codes.set(key, [a, b]);
+    }
+  const complete = normals.every((a) => normals.every((b) => codes.has(keyOf(a, b))));
+  return complete && outliers.every((v) => codes.has(keyOf(v, 0)) && codes.has(keyOf(0, v)))
+    ? { normals, outliers, codes }
+    : undefined;
 }
 
 function oliveEncoder(code: Field, scale: Field, table: PairTable): FormatEncoder {
-  const search = oliveSearch(table.type, table.bits);
+  const search = pairSearch(table.normals, table.outliers, table.normals.at(-1)!);
   const { values: grid } = search.nearest;
   // The search pairs neighbours of the whole tensor, the format those of a row: odd rows get a zero at their end.
   const even = (values: Float32Array, columns: number): Float32Array =>
@@ -67,7 +70,6 @@ function oliveEncoder(code: Field, scale: Field, table: PairTable): FormatEncode
   const whole = scale.scope === "tensor";
   return {
     rule: "olive",
-    settings: { normals: table.type },
     ...(whole && {
       learn(rows, columns) {
         const padded = even(rows, columns);
@@ -95,7 +97,7 @@ function oliveEncoder(code: Field, scale: Field, table: PairTable): FormatEncode
         }
       return new Map<string, ArrayLike<number>>([
         [code.name, codes],
-        [scale.name, Float64Array.from(scales, (s) => Math.fround(s * table.factor))],
+        [scale.name, Float64Array.from(scales, (s) => s)],
       ]);
     },
   };

@@ -133,6 +133,31 @@ export const RULE_TEXTS = [
     fits: "tables that the file stores",
   },
   {
+    name: "gobo",
+    about:
+      "a dictionary of equally populated bins, moved while the sum of |error| falls; --outliers gobo keeps the rest",
+    source: "GOBO (Zadeh et al., MICRO 2020)",
+    fits: "one table a tensor",
+  },
+  {
+    name: "beam",
+    about: "codebooks of residuals by k-means and least squares, codes by beam search",
+    source: "AQLM (Egiazarian et al., ICML 2024); with one codebook VPTQ (Liu et al., EMNLP 2024)",
+    fits: "vector codebooks that the file stores, one or a sum of several",
+  },
+  {
+    name: "e8p",
+    about: "the nearest of 65536 points of E8, exactly; scale of least squared error among six a row",
+    source: "QuIP# (Tseng et al., ICML 2024), the E8P codebook",
+    fits: "magnitudes from a table with seven signs, a parity and a shift",
+  },
+  {
+    name: "viterbi",
+    about: "the bit stream of least squared error through all 65536 states, biting its tail",
+    source: "QTIP (Tseng et al., NeurIPS 2024), algorithms 1 and 4",
+    fits: "values computed from the newest 16 bits of a stream",
+  },
+  {
     name: "alternating",
     about: "scales of binary planes and their bits in turn by least squares, from the greedy residual",
     source: "Xu et al., ICLR 2018; LUT-GEMM; DB-LLM's split for planes of 0 and 1 (arXiv:2402.11960)",

@@ -8,11 +8,15 @@ import { type FormatEncoder, groupsOf, storeFloat } from "./encoder.ts";
 import type { FormatModel } from "./format-model.ts";
 import { ggmlEncoder, ggmlFp4Encoder } from "./ggml-encode.ts";
 import { peakOf } from "./groups.ts";
-import { type ColumnWeights, linearEncoder, linearModelOf } from "./linear-encode.ts";
+import { latticeEncoder } from "./lattice-encode.ts";
+import { type ColumnWeights, goboEncoder, linearEncoder, linearModelOf } from "./linear-encode.ts";
 import { pairEncoderOf } from "./pair-encode.ts";
 import { RULE_TEXTS, type RuleName, type RuleText } from "./rule-texts.ts";
 import { scaleEncoder } from "./scale-encode.ts";
 import { superEncoder } from "./super-encode.ts";
+import { trellisEncoder } from "./trellis-encode.ts";
+import { vectorEncoder } from "./vector-encode.ts";
+// from "./super-encode.ts";
 
 /** What a rule has to go by: the declaration, its model where it has one, and how much each input column matters. */
 export interface Request {
@@ -46,9 +50,12 @@ const BUILDERS: Readonly<Record<RuleName, Rule["build"]>> = {
   ),
   mse: withModel((format, model) => scaleEncoder(format, model, "mse")),
   absmean: withModel((format, model) => {
-    const sizes = new Set(model.grids.flat().map(Math.abs));
-    sizes.delete(0);
-    return sizes.size === 1 ? scaleEncoder(format, model, "absmean") : undefined;
+    const [grid = [], second] = model.grids;
+    // One code further out, as two's complement has it, is left alone.
+    const least = Math.min(...grid.map(Math.abs).filter((v) => v > 0));
+    if (second !== undefined || grid.length > 4 || !grid.includes(least) || !grid.includes(-least)) return undefined;
+    const only = grid.map((v) => (Math.abs(v) > least ? Number.NaN : v));
+    return scaleEncoder(format, { ...model, grids: [only] }, "absmean");
   }),
   bitmod: withModel((format, model) => onlyRule(scaleEncoder(format, model, "absmax"), "bitmod")),
   grids: withModel((format, model) => onlyRule(scaleEncoder(format, model, "absmax"), "grids")),
@@ -72,6 +79,10 @@ const BUILDERS: Readonly<Record<RuleName, Rule["build"]>> = {
   "ggml-fp4": withModel((format, model) => renamed(ggmlFp4(format, model), "ggml-fp4")),
   "double-absmax": withModel(doubleAbsmaxEncoder),
   "k-means": ({ format, importance }) => linear(format, importance, "k-means"),
+  gobo: ({ format }) => goboEncoder(format),
+  beam: ({ format }) => vectorEncoder(format),
+  e8p: ({ format }) => latticeEncoder(format),
+  viterbi: ({ format }) => trellisEncoder(format),
   alternating: ({ format, importance }) => linear(format, importance, "alternating"),
 };
 
@@ -133,6 +144,7 @@ const PUBLISHED: readonly (readonly [names: RegExp, rule: string])[] = [
   [/^(ternary|sign_|bipolar<1,)/, "absmean"],
   [/^ant/, "ant"],
   [/^adaptivfloat/, "adaptivfloat"],
+  [/^gobo/, "gobo"],
 ];
 
 /** The order in which structures call for rules. */
@@ -147,6 +159,9 @@ const BY_STRUCTURE = [
   "ant",
   "olive",
   "nupes",
+  "beam",
+  "e8p",
+  "viterbi",
   "k-means",
   "alternating",
 ];
