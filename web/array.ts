@@ -109,6 +109,31 @@ export function waveAt(model: Model, info: ArrayInfo, time: number): Wave {
   return { hops, entries, working };
 }
 
+/** The states of all PEs in a cycle, row after row, where PEs were stepped: codes of the model's `peStates`. */
+export function peStatesAt(
+  model: Model,
+  info: ArrayInfo,
+  time: number,
+): { readonly states: Uint8Array; readonly rows: number; readonly columns: number } | undefined {
+  const { start } = model.placements[placementAt(model, time)]!;
+  const { pes } = segmentOf(model, time);
+  if (pes === undefined) return undefined;
+  const { first, end, state } = pes;
+  const states = new Uint8Array(first.length - 1);
+  for (let pe = 0; pe < states.length; pe++) {
+    let low = first[pe]!;
+    let high = first[pe + 1]! - 1;
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if (end[middle]! > time - start) high = middle;
+      else low = middle + 1;
+    }
+    states[pe] = state[low] ?? 0;
+  }
+  const { rows } = info.spec;
+  return states.length % rows === 0 ? { states, rows, columns: states.length / rows } : undefined;
+}
+
 export function segmentOf(model: Model, time: number): Model["segments"][number] {
   return model.segments[model.placements[placementAt(model, time)]!.segment]!;
 }

@@ -79,7 +79,7 @@ export function runOf(model: Model): Run {
   );
   const clockMHz = model.unit === "ns" ? 1000 : model.clockMHz;
   const { workload, hardware, phase } = model;
-  return { workload, hardware, phase, details: [], clockMHz, machine: undefined, operations };
+  return { workload, hardware, phase, details: [], clockMHz, machine: undefined, area: undefined, operations };
 }
 
 function unitCycles(model: Model, lane: number, from: number, to: number): UnitCycles {

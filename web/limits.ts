@@ -9,6 +9,8 @@ export const MAX_UNPACKED_BYTES = 2 ** 30;
 export const MAX_SLICES = 40_000_000;
 export const MAX_LANES = 1024;
 export const MAX_STATES = 64;
+/** Of one array. */
+export const MAX_PES = 262_144;
 export const MAX_LAYERS = 1_000_000;
 /** Layers times units: each layer has the sums before it for each unit. */
 export const MAX_LAYER_UNITS = 4_000_000;

@@ -90,6 +90,16 @@ export interface Samples {
   readonly value: Float64Array;
 }
 
+/** The states of all PEs of a stepped segment, row after row. */
+export interface PeStates {
+  /** Runs of PE i are those from `first[i]` up to `first[i + 1]`. */
+  readonly first: Uint32Array;
+  /** The cycle after each run, from the PE's cycle 0. */
+  readonly end: Uint32Array;
+  /** Index in the model's `peStates`. */
+  readonly state: Uint8Array;
+}
+
 /** What a segment knows besides states; each part is missing where the file does not have it. */
 export interface SegmentFacts {
   readonly folds?: Folds | undefined;
@@ -97,6 +107,8 @@ export interface SegmentFacts {
   readonly samples?: readonly Samples[] | undefined;
   /** Bits of a weight's code and how many share a scale (undefined: none), as bit-serial PEs take them. */
   readonly codes?: { readonly bits: number; readonly group: number | undefined } | undefined;
+  /** Depth `pe` only. */
+  readonly pes?: PeStates | undefined;
 }
 
 /** Cycles that ran once and may stand in several places of the run. */
@@ -142,6 +154,8 @@ export interface Model {
   readonly layers: readonly Layer[];
   readonly edges: Edges | undefined;
   readonly buffers: readonly BufferInfo[];
+  /** What a PE's states are called; none where no PE was stepped. */
+  readonly peStates: readonly string[];
   /** What the layers took; undefined where the file has states alone. */
   readonly run: Run | undefined;
   /** What the reader of the file should know: things left out or changed. */

@@ -21,6 +21,8 @@ export interface Operation {
   readonly cycles: number;
   /** Empty where the file has no energy; picojoules by component. */
   readonly energyPJ: Readonly<Record<string, number>>;
+  /** Between what the energy may lie, picojoules; undefined where the file gives no interval. */
+  readonly energyRangePJ?: readonly [least: number, most: number] | undefined;
   /** Undefined where the file does not say. */
   readonly macs: number | undefined;
   /** By memory. */
@@ -36,7 +38,17 @@ export interface Run {
   readonly details: readonly string[];
   readonly clockMHz: number | undefined;
   readonly machine: AcceleratorModel | undefined;
+  /** Undefined where the file says nothing of area. */
+  readonly area: Area | undefined;
   readonly operations: readonly Operation[];
+}
+
+/** What a machine covers, as far as somebody published it. */
+export interface Area {
+  /** Square micrometres by component. */
+  readonly parts: Readonly<Record<string, number>>;
+  /** Components whose area nobody published. */
+  readonly unknown: readonly string[];
 }
 
 const sum = (values: Iterable<number>): number => {
@@ -47,6 +59,17 @@ const sum = (values: Iterable<number>): number => {
 
 export const cyclesOf = (run: Run): number => sum(run.operations.map((o) => o.cycles));
 export const energyOf = (operation: Operation): number => sum(Object.values(operation.energyPJ));
+
+/** Between what the energy of some operations may lie; undefined where one of them has no interval. */
+export function energyRangeOf(operations: readonly Operation[]): readonly [number, number] | undefined {
+  let [least, most] = [0, 0];
+  for (const { energyRangePJ } of operations) {
+    if (energyRangePJ === undefined) return undefined;
+    least += energyRangePJ[0];
+    most += energyRangePJ[1];
+  }
+  return [least, most];
+}
 
 /** Seconds that so many cycles of the run take; undefined where it has no clock. */
 export const secondsOf = (run: Pick<Run, "clockMHz">, cycles: number): number | undefined =>

@@ -202,6 +202,7 @@ const run: fc.Arbitrary<Run> = fc.record({
   details: fc.constant([]),
   clockMHz: fc.constantFrom(1000, 500),
   machine: fc.constant(undefined),
+  area: fc.constant(undefined),
   operations: fc.array(operation, { minLength: 1, maxLength: 8 }),
 });
 
@@ -252,6 +253,7 @@ describe("comparison", () => {
       details: ["batch 1"],
       clockMHz: 1000,
       machine: undefined,
+      area: undefined,
       operations: [
         { name: "x", kind: "k", start: 0, cycles, energyPJ: { pe: 2 * cycles }, macs: 1, bytes: {}, units: {} },
       ],

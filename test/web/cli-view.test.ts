@@ -3,6 +3,7 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { encodeTrace } from "../../simulator/index.ts";
+import { arrayOf, peStatesAt, waveAt } from "../../web/array.ts";
 import { load } from "../../web/load/load.ts";
 import { type Bitloom, buildBitloom } from "../cli/bitloom.ts";
 import { simulated } from "./traces.ts";
@@ -51,6 +52,29 @@ describe("bitloom view", () => {
       expect(loaded.model.run?.machine?.name).toBe(json.results[i].hardware);
     }
   });
+
+  it.each([
+    ["systolic-32-os", "M=32,N=40,K=128"],
+    ["bitmod", "M=32,N=36,K=256"],
+  ])(
+    "shows the array of %s as its PEs were stepped; the wave that a trace of depth cycle implies is the same",
+    async (hw, product) => {
+      const run = ["simulate", product, "--depth", "pe", "--hw", hw, "--weight-bits", "4", "--trace", "pe.trace"];
+      expect(bitloom.run(run)).toMatchObject({ exit: 0 });
+      const loaded = await load(readFileSync(join(bitloom.cwd, "pe.trace")));
+      if (loaded.kind !== "model") throw new Error("no trace");
+      const { model } = loaded;
+      const info = arrayOf(model)!;
+      const multiply = model.peStates.indexOf("multiply");
+      const [stepped, implied]: [number[], number[]] = [[], []];
+      for (let t = 0; t < model.cycles; t++) {
+        stepped.push(peStatesAt(model, info, t)!.states.reduce((n, s) => n + (s === multiply ? 1 : 0), 0));
+        implied.push(waveAt(model, info, t).working);
+      }
+      expect(Math.max(...stepped)).toBe(info.spec.rows * info.spec.columns);
+      expect(implied).toEqual(stepped);
+    },
+  );
 
   it("says what a trace holds, as text and as a document", () => {
     expect(bitloom.run(["view", "run.log", "--info"]).stdout).toMatch(/^run\.log: a Kanata log, /);

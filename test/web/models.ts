@@ -96,6 +96,7 @@ export function modelOf(segments: Plain, order: readonly number[], clockMHz: num
     })),
     edges: undefined,
     buffers: [],
+    peStates: [],
     run: undefined,
     notes: [],
   };

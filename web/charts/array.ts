@@ -1,8 +1,8 @@
 /** Draws the array: a cell a PE, strips for what enters and leaves, as a list of runs of cells for canvas and SVG alike. */
-import { type ArrayInfo, type Wave, waveAt } from "../array.ts";
+import { type ArrayInfo, peStatesAt, type Wave, waveAt } from "../array.ts";
 import type { Paint } from "../draw.ts";
 import type { Model } from "../model.ts";
-import { blend, CHROME, COLOURS, type Theme } from "../palette.ts";
+import { blend, CHROME, COLOURS, type Meaning, type Theme } from "../palette.ts";
 import { sliceAt } from "../slices.ts";
 import type { ChartStyle } from "./style.ts";
 import { drawing, label } from "./svg.ts";
@@ -102,6 +102,46 @@ export function cycleDrawing(
       ...borders,
       tile: hops,
       words: Array.from({ length: tiles }, (_, i) => words(wave, Math.floor(i / across), i % across)),
+    },
+  };
+}
+
+/** States of stepped PEs as colours; what is not listed has the ground of idle ones. */
+const PE_MEANINGS: Readonly<Record<string, Meaning>> = {
+  multiply: "compute",
+  padding: "map",
+  rescale: "operand-weight",
+  drain: "drain",
+};
+
+/** The states that a trace of depth `pe` has, with their colours. */
+export const peColours = (model: Model, theme: Theme): readonly string[] =>
+  model.peStates.map((name) => {
+    const meaning = PE_MEANINGS[name];
+    return meaning === undefined ? UNUSED[theme] : COLOURS[theme][meaning];
+  });
+
+/** The array of stepped PEs in one cycle: nothing here is inferred. */
+export function steppedDrawing(
+  model: Model,
+  info: ArrayInfo,
+  paint: Paint,
+  time: number,
+): { readonly drawing: ArrayDrawing; readonly states: Uint8Array } | undefined {
+  const found = peStatesAt(model, info, time);
+  if (found === undefined) return undefined;
+  const { states, rows, columns } = found;
+  const colours = peColours(model, paint.theme);
+  const wave = waveAt(model, info, time);
+  return {
+    states,
+    drawing: {
+      rows,
+      columns,
+      cells: runsOf(rows, columns, (r, c) => colours[states[r * columns + c]!] ?? UNUSED[paint.theme]),
+      ...bordersOf(model, info, paint, wave, time),
+      tile: wave.hops,
+      words: [],
     },
   };
 }

@@ -9,6 +9,8 @@ export interface BarRow {
   /** By component, in the order of `BarChart.components`. */
   readonly parts: ReadonlyMap<string, number>;
   readonly total: string;
+  /** Between what the total may lie. */
+  readonly range?: readonly [number, number] | undefined;
   readonly strong?: boolean;
 }
 
@@ -40,7 +42,7 @@ export function drawBars(body: HTMLElement, chart: BarChart, style: ChartStyle, 
   const head = legend.length * LEGEND + AXIS;
   const row = Math.min(MAX_ROW, Math.max(MIN_ROW, Math.floor((room - head - 2) / rows.length)));
   const svg = drawing(body, width, head + rows.length * row + 2, chart.words);
-  const most = shares ? 1 : Math.max(Number.MIN_VALUE, ...rows.map(sumOf));
+  const most = shares ? 1 : Math.max(Number.MIN_VALUE, ...rows.map((r) => Math.max(sumOf(r), r.range?.[1] ?? 0)));
   const x = scaleLinear()
     .domain([0, most])
     .range([names, width - totals]);
@@ -102,7 +104,19 @@ function drawRow(
       .text(`${row.name}: ${component} ${chart.format(value * whole)}, ${percentOf(value * whole, sumOf(row))}`);
     at += value;
   }
-  label(g, x(at) + 6, height / 2, row.total, style.ink).attr("font-weight", row.strong ? 600 : 400);
+  const { range } = row;
+  const end = chart.shares || range === undefined ? x(at) : Math.max(x(at), x(range[1]));
+  if (!chart.shares && range !== undefined)
+    g.append("path")
+      .attr(
+        "d",
+        `M${x(range[0])},${height / 2}H${x(range[1])}M${x(range[0])},${height / 2 - 4}v8M${x(range[1])},${height / 2 - 4}v8`,
+      )
+      .attr("stroke", style.ink)
+      .attr("stroke-width", 1.25)
+      .append("title")
+      .text(`${row.name}: between ${chart.format(range[0])} and ${chart.format(range[1])}`);
+  label(g, end + 6, height / 2, row.total, style.ink).attr("font-weight", row.strong ? 600 : 400);
 }
 
 const percentOf = (part: number, whole: number): string => (whole > 0 ? `${((100 * part) / whole).toFixed(1)} %` : "–");

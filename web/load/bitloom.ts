@@ -14,6 +14,7 @@ import {
   MAX_LANES,
   MAX_LAYER_UNITS,
   MAX_LAYERS,
+  MAX_PES,
   MAX_SLICES,
   MAX_STATES,
 } from "../limits.ts";
@@ -22,6 +23,7 @@ import {
   type LaneInfo,
   type Layer,
   type Loaded,
+  type PeStates,
   type Placement,
   refuse,
   type SegmentFacts,
@@ -116,6 +118,9 @@ function build({ header, segments }: Trace): Loaded {
       layers: layers.filter((l) => l.end > l.start),
       edges: undefined,
       buffers: buffersOf(header),
+      peStates: (Array.isArray(header.peStates) ? header.peStates : [])
+        .slice(0, MAX_STATES)
+        .map((s) => cleanName(s, "state")),
       run: runOf(header),
       notes: [],
     }),
@@ -167,13 +172,31 @@ function buffersOf({ counters }: TraceHeader): readonly BufferInfo[] {
 }
 
 /** Lengths become times; what makes no sense is left out, for the states are there without it. */
-function factsOf(header: SegmentHeader, { folds, counters }: SegmentColumns): SegmentFacts {
+function factsOf(header: SegmentHeader, { folds, counters, pes }: SegmentColumns): SegmentFacts {
   const { bits, group } = header.codes ?? {};
   return {
     folds: folds && { ...folds, end: running(folds.cycles, header.cycles) },
     samples: counters?.map(({ cycles, value }) => ({ at: running(cycles, header.cycles), value })),
     codes: isCount(bits) && bits > 0 ? { bits, group: isCount(group) && group > 0 ? group : undefined } : undefined,
+    pes: pesOf(header, pes),
   };
+}
+
+/** Runs of PEs with their ends in place of their lengths; undefined where those of a PE do not fill the segment. */
+function pesOf({ cycles, peCounts }: SegmentHeader, pes: SegmentColumns["pes"]): PeStates | undefined {
+  if (pes === undefined || peCounts === undefined || peCounts.length > MAX_PES) return undefined;
+  const first = new Uint32Array(peCounts.length + 1);
+  const end = pes.cycles;
+  for (const [pe, count] of peCounts.entries()) {
+    let at = 0;
+    for (let i = first[pe]!; i < first[pe]! + count; i++) {
+      at += end[i]!;
+      end[i] = at;
+    }
+    if (at !== cycles) return undefined;
+    first[pe + 1] = first[pe]! + count;
+  }
+  return { first, end, state: pes.state };
 }
 
 /** The sums of lengths, none beyond `most`. */

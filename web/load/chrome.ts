@@ -248,6 +248,7 @@ function build(reading: Reading, metadata: Json, ours: boolean): Loaded {
       layers: layersOf(reading.layers),
       edges: edges(reading, used, movedTo, packed),
       buffers: [],
+      peStates: [],
       run: undefined,
       notes,
     }),

@@ -161,6 +161,7 @@ function build(reading: Reading): Loaded {
       layers: [],
       edges: pairs.length === 0 ? undefined : sortEdges(pairs, packed),
       buffers: [],
+      peStates: [],
       run: undefined,
       notes,
     }),

@@ -3,7 +3,7 @@ import { type AcceleratorModel, validateHardware } from "../../hw-models/schema.
 import { Diagnostics } from "../../ir/diagnostics.ts";
 import { cleanName, MAX_LAYERS } from "../limits.ts";
 import { type Loaded, refuse } from "../model.ts";
-import type { Bytes, Operation, Run, UnitCycles } from "../run.ts";
+import type { Area, Bytes, Operation, Run, UnitCycles } from "../run.ts";
 
 type Fields = Readonly<Record<string, unknown>>;
 
@@ -47,6 +47,13 @@ function unitsOf(value: unknown): Readonly<Record<string, UnitCycles>> {
   return found;
 }
 
+/** An interval of totals. */
+function rangeOf(value: unknown): readonly [number, number] | undefined {
+  const { minimum, maximum } = fieldsOf(value);
+  const [least, most] = [amount(fieldsOf(minimum).total), amount(fieldsOf(maximum).total)];
+  return least === undefined || most === undefined || least > most ? undefined : [least, most];
+}
+
 /** What a report says of one operation; undefined where it does not say how long it took. */
 export function readOperation(value: unknown, start: number): Operation | undefined {
   const fields = fieldsOf(value);
@@ -58,6 +65,7 @@ export function readOperation(value: unknown, start: number): Operation | undefi
     start,
     cycles,
     energyPJ: amounts(fields.energyPJ, "total"),
+    energyRangePJ: rangeOf(fields.energyRangePJ),
     macs: amount(fields.macs),
     bytes: bytesOf(fields.bytes),
     units: unitsOf(fields.units),
@@ -67,7 +75,10 @@ export function readOperation(value: unknown, start: number): Operation | undefi
 /** A machine as JSON, checked; undefined where it is none that we know. */
 export function readMachine(value: unknown): AcceleratorModel | undefined {
   if (!isObject(value)) return undefined;
-  const text = JSON.stringify(value, (_, v: unknown) => (v === Number.POSITIVE_INFINITY ? "unlimited" : v));
+  // A machine of depth `pe` is an array that never waits: its channels ask for everything at once.
+  const limit = (key: string, v: unknown): unknown =>
+    v !== Number.POSITIVE_INFINITY ? v : key === "requestBytes" ? Number.MAX_SAFE_INTEGER : "unlimited";
+  const text = JSON.stringify(value, limit);
   const machine = validateHardware(text, 0, new Diagnostics());
   return machine?.kind === "accelerator" ? machine : undefined;
 }
@@ -85,6 +96,34 @@ function detailsOf(result: Fields): readonly string[] {
   return details;
 }
 
+const UM2_PER_MM2 = 1e6;
+
+/** The area of the machine: from the result, else from what the machine's model says of its units. */
+function areaOf(value: unknown, machine: AcceleratorModel | undefined): Area | undefined {
+  const { components } = fieldsOf(value);
+  const parts: Record<string, number> = {};
+  const unknown: string[] = [];
+  const take = (name: string, um2: number | undefined): void => {
+    if (um2 === undefined || um2 === 0) unknown.push(name);
+    else parts[name] = um2;
+  };
+  if (Array.isArray(components))
+    for (const item of (components as readonly unknown[]).slice(0, MAX_KEYS)) {
+      const { component, areaMm2 } = fieldsOf(item);
+      const mm2 = amount(areaMm2);
+      take(cleanName(component, "part"), mm2 === undefined ? undefined : mm2 * UM2_PER_MM2);
+    }
+  else
+    for (const unit of machine?.units ?? []) {
+      const { areaUm2, peAreaUm2 } = fieldsOf(unit);
+      const each = unit.kind === "systolic" ? amount(peAreaUm2) : undefined;
+      const pes = unit.kind === "systolic" ? unit.rows * unit.columns : 1;
+      if (unit.kind !== "dram" && unit.kind !== "dma")
+        take(unit.name, amount(areaUm2) ?? (each === undefined ? undefined : each * pes));
+    }
+  return Object.keys(parts).length === 0 ? undefined : { parts, unknown };
+}
+
 /** What is said of a run besides its operations. */
 export function readRun(result: unknown, machine: unknown, operations: readonly Operation[]): Run {
   const fields = fieldsOf(result);
@@ -99,6 +138,7 @@ export function readRun(result: unknown, machine: unknown, operations: readonly 
     details: detailsOf(fields),
     clockMHz: model?.clockMHz ?? (clock === undefined ? undefined : Number(clock.toPrecision(9))),
     machine: model,
+    area: areaOf(fields.area, model),
     operations,
   };
 }

@@ -6,8 +6,10 @@ import {
   type Captions,
   cycleDrawing,
   paintArray,
+  peColours,
   placeArray,
   sizeOf,
+  steppedDrawing,
   usageDrawing,
 } from "../charts/array.ts";
 import { fileName, saveButtons } from "../charts/save.ts";
@@ -17,6 +19,7 @@ import { paintOf } from "../draw.ts";
 import { exact, percent } from "../format.ts";
 import { layerAt } from "../layout.ts";
 import type { Model } from "../model.ts";
+import type { Theme } from "../palette.ts";
 import { runTitle } from "../run.ts";
 import { pixelRatioOf } from "../stage.ts";
 import { clampWindow } from "../view-spec.ts";
@@ -138,9 +141,14 @@ function build(context: PanelContext, model: Model, info: ArrayInfo): ArrayPanel
     } else {
       const progress = progressAt(model, info, time);
       const { drawing, wave } = cycleDrawing(model, info, paint, time, wordsOf(model, info, time));
-      state.shown = drawing;
-      state.captions = captionsOf(info, `cycle ${exact(time)}`);
-      showCycle(parts.facts, model, info, time, wave, progress);
+      const stepped = steppedDrawing(model, info, paint, time);
+      state.shown = stepped === undefined ? drawing : { ...stepped.drawing, words: drawing.words };
+      state.captions = captionsOf(
+        info,
+        `cycle ${exact(time)}${stepped === undefined ? "" : ", every PE as it was stepped"}`,
+      );
+      const key = stepped === undefined ? keyOf(model, info, wave) : tallyOf(model, stepped.states, context.theme());
+      showCycle(parts.facts, model, info, time, wave, progress, key);
     }
     const place = placeArray(state.shown.rows, state.shown.columns, parts.box.clientWidth, parts.box.clientHeight);
     paintOn(parts.canvas, state.shown, place, state.captions, context);
@@ -276,6 +284,7 @@ function showCycle(
   time: number,
   wave: Wave,
   progress: Progress | undefined,
+  key: HTMLElement,
 ): void {
   const { spec } = info;
   const all = spec.rows * spec.columns;
@@ -313,7 +322,20 @@ function showCycle(
     const words = stateWords(model, at.slice.state);
     rows.push([name, family === "busy" ? counter(at.share, 1, `${feeds}s: ${words}`) : `${feeds}s: ${words}`]);
   }
-  fill(facts, list(rows), keyOf(model, info, wave));
+  fill(facts, list(rows), key);
+}
+
+/** How many PEs are in each state. */
+function tallyOf(model: Model, states: Uint8Array, theme: Theme): HTMLElement {
+  const counts = new Float64Array(model.peStates.length);
+  for (const state of states) counts[state]! += 1;
+  const colours = peColours(model, theme);
+  const items = model.peStates.map((name, i) => {
+    const mark = el("span", { class: "mark" });
+    mark.style.backgroundColor = colours[i] ?? "";
+    return el("li", {}, mark, `${name} ${exact(counts[i]!)}`);
+  });
+  return el("ul", { class: "legend", "aria-label": "PEs by state" }, ...items);
 }
 
 function stateWords(model: Model, state: number): string {

@@ -1,12 +1,11 @@
 /** Energy by operation and component, and the area of the machines, as stacked bars. */
-import type { AcceleratorModel } from "../../hw-models/schema.ts";
 import { type BarRow, drawBars } from "../charts/bars.ts";
 import { fileName } from "../charts/save.ts";
 import { componentColours, styleOf } from "../charts/style.ts";
 import { figure } from "../charts/svg.ts";
 import { button, el, fill } from "../dom.ts";
 import { area, joules } from "../format.ts";
-import { addUp, distinctTitles, energyOf, groupsOf, type Run, runTitle, shortNames } from "../run.ts";
+import { addUp, distinctTitles, energyOf, energyRangeOf, groupsOf, type Run, runTitle, shortNames } from "../run.ts";
 import { onChange, type Panel, type PanelContext } from "./panel.ts";
 
 const MAX_ROWS = 16;
@@ -22,7 +21,8 @@ export function energyRows(runs: readonly Run[], current: number): readonly BarR
     const parts = addUp(r.operations.map((o) => o.energyPJ));
     const total = Object.values(parts).reduce((a, b) => a + b, 0);
     const name = runs.length > 1 ? titles[i]! : "the whole run";
-    return { key: "", name, parts: mapOf(parts), total: joules(total), strong: i === current };
+    const range = energyRangeOf(r.operations);
+    return { key: "", name, parts: mapOf(parts), total: joules(total), strong: i === current, range };
   });
   const groups = groupsOf(run.operations)
     .map((g) => ({ ...g, total: g.operations.reduce((sum, o) => sum + energyOf(o), 0) }))
@@ -34,34 +34,26 @@ export function energyRows(runs: readonly Run[], current: number): readonly BarR
       name: `${short(g.name)}${g.operations.length > 1 ? ` × ${g.operations.length}` : ""}`,
       parts: mapOf(addUp(g.operations.map((o) => o.energyPJ))),
       total: joules(g.total),
+      range: energyRangeOf(g.operations),
     }),
   );
   return groups.length > 1 ? [...whole, ...rows] : whole;
 }
 
-/** Square micrometres by component, as far as the machine's model says them. */
-export function areaOf(machine: AcceleratorModel): Readonly<Record<string, number>> {
-  const found: Record<string, number> = {};
-  for (const unit of machine.units as readonly (AcceleratorModel["units"][number] &
-    Readonly<Record<string, unknown>>)[]) {
-    const whole = unit.areaUm2;
-    const each = unit.peAreaUm2;
-    if (typeof whole === "number" && whole > 0) found[unit.name] = whole;
-    else if (typeof each === "number" && each > 0 && unit.kind === "systolic")
-      found[unit.name] = each * unit.rows * unit.columns;
-  }
-  return found;
+/** One row a machine. */
+function areaRows(runs: readonly Run[]): readonly BarRow[] {
+  const machines = new Map(runs.flatMap((r) => (r.area === undefined ? [] : [[r.hardware, r.area] as const])));
+  return [...machines].map(([name, { parts, unknown }]): BarRow => {
+    const total = Object.values(parts).reduce((a, b) => a + b, 0);
+    const more = unknown.length === 0 ? "" : " +";
+    return { key: "", name, parts: mapOf(parts), total: `${area(total)}${more}` };
+  });
 }
 
-function areaRows(runs: readonly Run[]): readonly BarRow[] {
-  const machines = new Map(
-    runs.flatMap((r) => (r.machine === undefined ? [] : [[r.machine.name, r.machine] as const])),
-  );
-  return [...machines.values()].flatMap((machine): readonly BarRow[] => {
-    const parts = areaOf(machine);
-    const total = Object.values(parts).reduce((a, b) => a + b, 0);
-    return total > 0 ? [{ key: "", name: machine.name, parts: mapOf(parts), total: area(total) }] : [];
-  });
+/** What the bars leave out, in words. */
+function areaNote(runs: readonly Run[]): string {
+  const unknown = [...new Set(runs.flatMap((r) => r.area?.unknown ?? []))];
+  return unknown.length === 0 ? "" : `Nobody published the area of ${unknown.join(", ")}: + stands for them.`;
 }
 
 /** The panel. */
@@ -119,6 +111,8 @@ export function energyPanel(context: PanelContext): Panel {
       focus: "",
     };
     drawBars(areas.body, chart, styleOf(context.theme()), areas.body.clientWidth, areas.body.clientHeight);
+    const note = areaNote(runs);
+    if (note !== "") areas.body.append(el("p", { class: "quiet" }, note));
   };
   const redraw = onChange(() => {
     drawEnergy();
