@@ -1,15 +1,25 @@
 /** The hardware models that come with Bitloom, by name. */
 import { Diagnostics, internal } from "../ir/diagnostics.ts";
 import a100Sxm from "./a100-sxm.json" with { type: "json" };
+import adaptivfloat from "./adaptivfloat.json" with { type: "json" };
+import ant from "./ant.json" with { type: "json" };
 import antFp16 from "./ant-fp16.json" with { type: "json" };
+import biscaled from "./biscaled.json" with { type: "json" };
+import bitfusion from "./bitfusion.json" with { type: "json" };
 import bitmod from "./bitmod.json" with { type: "json" };
+import edge16 from "./edge-16.json" with { type: "json" };
 import fp16Baseline from "./fp16-baseline.json" with { type: "json" };
+import gobo from "./gobo.json" with { type: "json" };
 import h100Sxm from "./h100-sxm.json" with { type: "json" };
+import int8 from "./int8.json" with { type: "json" };
+import olaccel from "./olaccel.json" with { type: "json" };
+import olive from "./olive.json" with { type: "json" };
 import oliveFp16 from "./olive-fp16.json" with { type: "json" };
 import { type AcceleratorModel, type GpuModel, type HardwareModel, validateHardware } from "./schema.ts";
 import systolic32Is from "./systolic-32-is.json" with { type: "json" };
 import systolic32Os from "./systolic-32-os.json" with { type: "json" };
 import systolic128 from "./systolic-128.json" with { type: "json" };
+import tpuV3 from "./tpu-v3.json" with { type: "json" };
 
 const FILES: readonly object[] = [
   systolic128,
@@ -19,6 +29,16 @@ const FILES: readonly object[] = [
   antFp16,
   oliveFp16,
   bitmod,
+  olive,
+  ant,
+  gobo,
+  bitfusion,
+  olaccel,
+  adaptivfloat,
+  biscaled,
+  int8,
+  tpuV3,
+  edge16,
   h100Sxm,
   a100Sxm,
 ];

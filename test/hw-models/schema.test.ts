@@ -34,6 +34,8 @@ describe("built-in models", () => {
     expect(ACCELERATORS.map((m) => m.name)).toEqual([
       ...["systolic-128", "systolic-32-os", "systolic-32-is"],
       ...["fp16-baseline", "ant-fp16", "olive-fp16", "bitmod"],
+      ...["olive", "ant", "gobo", "bitfusion", "olaccel", "adaptivfloat", "biscaled", "int8"],
+      ...["tpu-v3", "edge-16"],
     ]);
     expect(GPUS.map((m) => m.name)).toEqual(["h100-sxm", "a100-sxm"]);
     expect(hardwareNamed("systolic-32-is")?.kind).toBe("accelerator");
