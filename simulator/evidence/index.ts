@@ -4,6 +4,7 @@ import { arrayEvidence } from "./arrays.ts";
 import { oliveEvidence } from "./olive.ts";
 import { publishedEvidence } from "./published.ts";
 import type { EvidenceGroup } from "./row.ts";
+import { tpuEvidence } from "./tpu.ts";
 
 export { differenceOf, type EvidenceGroup, type EvidenceRow, type Verdict, verdictOf } from "./row.ts";
 
@@ -11,5 +12,6 @@ export { differenceOf, type EvidenceGroup, type EvidenceRow, type Verdict, verdi
 export const evidence = (tile: Tiler): readonly EvidenceGroup[] => [
   ...publishedEvidence(),
   ...arrayEvidence(tile),
-  oliveEvidence(),
+  tpuEvidence(tile),
+  ...oliveEvidence(tile),
 ];
