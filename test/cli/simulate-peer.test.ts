@@ -3,7 +3,7 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { ROOT } from "../meta/sources.ts";
-import { type Row, readTable } from "../simulator/peer/csv.ts";
+import { type Row, readTable } from "../validation/csv.ts";
 import { type Bitloom, buildBitloom } from "./bitloom.ts";
 
 const LLAMA = join(ROOT, "examples/llama-2-7b.config.json");

@@ -28,7 +28,9 @@ describe("hw validate", () => {
       "scalesim-user": 2 * 111,
       "register-transfer": 5,
       stonne: 5,
-      olive: 12,
+      "tpu-v3": 8,
+      "olive-machines": 8,
+      olive: 10,
     });
     for (const group of groups) for (const row of group.rows) expect(row.claim).not.toMatch(/undefined|NaN/);
   }, 120_000);

@@ -3,7 +3,7 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { Diagnostics } from "../../../ir/diagnostics.ts";
 import { type PeerRequest, readScalesimConfig, readTopology, simulatePeer } from "../../../simulator/peer/index.ts";
-import { readTable } from "./csv.ts";
+import { readTable } from "../../validation/csv.ts";
 
 const HEADER = "Layer name, IFMAP Height, IFMAP Width, Filter Height, Filter Width, Channels, Num Filter, Strides,";
 

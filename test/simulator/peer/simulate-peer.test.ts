@@ -2,7 +2,7 @@
 import { describe, expect, it } from "vitest";
 import { Diagnostics } from "../../../ir/diagnostics.ts";
 import { type PeerRequest, readPeerModel, simulatePeer } from "../../../simulator/peer/index.ts";
-import { readTable } from "./csv.ts";
+import { readTable } from "../../validation/csv.ts";
 
 const llama = {
   _name_or_path: "meta-llama/Llama-2-7b-hf",

@@ -9,7 +9,7 @@ function fieldsOf(line: string): readonly string[] {
 
 /** The rows of test/data/`path`. */
 export function readTable(path: string): readonly Row[] {
-  const text = readFileSync(new URL(`../../data/${path}`, import.meta.url), "utf8");
+  const text = readFileSync(new URL(`../data/${path}`, import.meta.url), "utf8");
   const [header, ...lines] = text.split(/\r?\n/).filter((line) => line !== "");
   const names = fieldsOf(header ?? "");
   return lines.map((line) => {

@@ -1,14 +1,14 @@
 /** BitMoD's published cycles and energies, and those of its revised simulator, against our transcription of its formulas. */
 import { describe, expect, it } from "vitest";
-import { Diagnostics, NO_SPAN } from "../../../ir/diagnostics.ts";
-import { type BitmodResult, runBitmod } from "../../../simulator/peer/bitmod.ts";
+import { Diagnostics, NO_SPAN } from "../../ir/diagnostics.ts";
+import { type BitmodResult, runBitmod } from "../../simulator/peer/bitmod.ts";
 import {
   type BitmodAccelerator,
   type BitmodVersion,
   KNOWN_MODELS,
   publishedWeightBits,
-} from "../../../simulator/peer/data/language-models.ts";
-import type { Phase } from "../../../simulator/peer/workload.ts";
+} from "../../simulator/peer/data/language-models.ts";
+import type { Phase } from "../../simulator/peer/workload.ts";
 import { type Row, readTable } from "./csv.ts";
 
 const accelerators: Readonly<Record<string, BitmodAccelerator>> = {

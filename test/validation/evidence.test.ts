@@ -3,10 +3,10 @@ import { spawnSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { openTerminal } from "../../../compiler/cli/terminal.ts";
-import { printEvidence } from "../../../compiler/cli/validate.ts";
-import { type EvidenceRow, verdictOf } from "../../../simulator/evidence/index.ts";
-import { ROOT } from "../../meta/sources.ts";
+import { openTerminal } from "../../compiler/cli/terminal.ts";
+import { printEvidence } from "../../compiler/cli/validate.ts";
+import { type EvidenceRow, verdictOf } from "../../simulator/evidence/index.ts";
+import { ROOT } from "../meta/sources.ts";
 
 const row = (published: number, ours: number | undefined, agreement: EvidenceRow["agreement"]): EvidenceRow => ({
   claim: "cycles",

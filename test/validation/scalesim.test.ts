@@ -6,9 +6,9 @@ import {
   type ScalesimDataflow,
   type ScalesimVersion,
   scalesimCompute,
-} from "../../../simulator/peer/scalesim.ts";
-import { scalesimStalls } from "../../../simulator/peer/scalesim-stalls.ts";
-import { type ConvLayer, type GemmLayer, gemmOf } from "../../../simulator/peer/workload.ts";
+} from "../../simulator/peer/scalesim.ts";
+import { scalesimStalls } from "../../simulator/peer/scalesim-stalls.ts";
+import { type ConvLayer, type GemmLayer, gemmOf } from "../../simulator/peer/workload.ts";
 import { type Row, readTable } from "./csv.ts";
 
 const results = readTable("scalesim/results.csv");

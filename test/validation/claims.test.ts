@@ -6,7 +6,7 @@ import {
   bitmodClaims,
   meanNormalisedEnergy,
   meanSpeedup,
-} from "../../../simulator/peer/claims.ts";
+} from "../../simulator/peer/claims.ts";
 import { readTable } from "./csv.ts";
 
 describe("bitmod claims", () => {

@@ -1,7 +1,7 @@
 /** The totals of BitFusion's published sweep against our transcription of its search. */
 import { describe, expect, it } from "vitest";
-import { type BitfusionResult, runBitfusion } from "../../../simulator/peer/bitfusion.ts";
-import { BITFUSION_MACHINES, BITFUSION_NETWORKS } from "../../../simulator/peer/data/bitfusion-networks.ts";
+import { type BitfusionResult, runBitfusion } from "../../simulator/peer/bitfusion.ts";
+import { BITFUSION_MACHINES, BITFUSION_NETWORKS } from "../../simulator/peer/data/bitfusion-networks.ts";
 import { readTable } from "./csv.ts";
 
 const rows = readTable("ant/bitfusion-published-totals.csv");

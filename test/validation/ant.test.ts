@@ -1,13 +1,9 @@
 /** Every layer of ANT's simulator that is known, against our search. */
 import { describe, expect, it } from "vitest";
-import { type AntLayer, type AntResult, runAnt } from "../../../simulator/peer/ant.ts";
-import { type LanguageNetworkName, languageNetwork } from "../../../simulator/peer/data/ant-language-networks.ts";
-import type {
-  AntMachineName,
-  ForkMachineName,
-  PublishedMachineName,
-} from "../../../simulator/peer/data/ant-machines.ts";
-import { type AntNetworkName, antNetwork } from "../../../simulator/peer/data/ant-networks.ts";
+import { type AntLayer, type AntResult, runAnt } from "../../simulator/peer/ant.ts";
+import { type LanguageNetworkName, languageNetwork } from "../../simulator/peer/data/ant-language-networks.ts";
+import type { AntMachineName, ForkMachineName, PublishedMachineName } from "../../simulator/peer/data/ant-machines.ts";
+import { type AntNetworkName, antNetwork } from "../../simulator/peer/data/ant-networks.ts";
 import { type Row, readTable } from "./csv.ts";
 
 const rows = readTable("ant/layers.csv");
