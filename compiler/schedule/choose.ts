@@ -12,7 +12,7 @@ import { bitsOf, isInt } from "../../ir/scalar.ts";
 import type { Target } from "../../ir/target.ts";
 import { forEachOp, regionSymbols } from "../edit.ts";
 import { codesBehind } from "../tile/pairs.ts";
-import { costOf, type RowProblem, type Tiling, tilings } from "./cost.ts";
+import { costOf, type Limiter, type RowProblem, type Tiling, tilings } from "./cost.ts";
 import type { Schedule, ScheduleRequest } from "./schedule.ts";
 
 type Contract = Extract<TileOp, { kind: "contract" }>;
@@ -179,7 +179,12 @@ function cheapest(p: Problem, row: MatrixRow, target: Target): (Tiling & { reado
   };
 }
 
-const LIMITS = { issue: "instructions issued", memory: "memory", waiting: "waiting for reads" } as const;
+const LIMITS: Readonly<Record<Limiter, string>> = {
+  issue: "instructions issued",
+  cache: "reads from the second-level cache",
+  memory: "memory",
+  waiting: "waiting for reads",
+};
 
 function planSchedule(
   p: Problem,
