@@ -2,7 +2,7 @@
 import { internal, NO_SPAN, type Span } from "../../ir/diagnostics.ts";
 import type { ExprId } from "../../ir/expr.ts";
 import { rowMajor } from "../../ir/layout/build.ts";
-import type { Dim, Region, Step, Tensor, TileOp } from "../../ir/program.ts";
+import { type Dim, type Region, reads, type Step, type Tensor, type TileOp } from "../../ir/program.ts";
 import { bitsOf, type Scalar } from "../../ir/scalar.ts";
 import { factorsOf, gathers, inputsOf, type ProgramEditor, plainSymbol, regionSymbols } from "../edit.ts";
 import type { PassContext } from "../pass.ts";
@@ -19,6 +19,8 @@ export class LaunchTiler {
   apart: readonly Step[] | undefined;
   readonly #locals = new Map<string, Local>();
   readonly #fills = new Map<string, ExprId>();
+  /** What the current op and those after it read. */
+  #awaited: ReadonlySet<string> = new Set();
   #phase: Phase | undefined;
 
   readonly editor: ProgramEditor;
@@ -36,7 +38,9 @@ export class LaunchTiler {
     return this.plan.whole.get(id) ?? internal(`no tensor ${id}`);
   }
 
-  op(op: TileOp): void {
+  /** `later`: the ops that follow it. */
+  op(op: TileOp, later: readonly TileOp[]): void {
+    this.#awaited = new Set([op, ...later].flatMap((o) => reads(o).map((r) => r.tensor)));
     if (op.kind === "fill") {
       this.#fills.set(op.to.tensor, op.value);
       return;
@@ -401,12 +405,13 @@ export class LaunchTiler {
     if (whole.split !== undefined) this.#meet();
   }
 
-  /** Warps meet once: all that they hold parts of is combined then. */
+  /** Warps meet once: all that they hold parts of, and that is still to be read, is combined then. */
   #meet(): void {
-    for (const [id, local] of this.#locals)
-      if (local.split !== undefined && local.partial !== undefined)
-        this.#locals.set(id, this.#addLanes(local, local.partial));
-    const parts = [...this.#locals].filter(([, local]) => local.split !== undefined);
+    const isPart = ([id, local]: readonly [string, Local]): boolean =>
+      local.split !== undefined && this.#awaited.has(id);
+    for (const [id, local] of [...this.#locals].filter(isPart))
+      if (local.partial !== undefined) this.#locals.set(id, this.#addLanes(local, local.partial));
+    const parts = [...this.#locals].filter(isPart);
     const copies = parts.map(([id, local]) => ({ id, local, ...this.#shareParts(local) }));
     if (this.apart !== undefined) internal("warps meet only once in a launch");
     this.apart = [...this.steps, ...copies.map((c) => c.copy)];

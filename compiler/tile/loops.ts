@@ -29,7 +29,9 @@ export function tileLaunch(
 ): readonly Step[] {
   const plan = planLaunch(ops, editor, whole, context, launch);
   const tiler = new LaunchTiler(editor, plan, context);
-  for (const op of ops) tiler.op(op);
+  ops.forEach((op, i) => {
+    tiler.op(op, ops.slice(i + 1));
+  });
   tiler.close();
   const span = ops[0]!.span;
   let body: readonly Step[] = plan.split === 1 ? tiler.steps : meetingWarps(editor, plan, tiler, span);
