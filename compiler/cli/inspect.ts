@@ -1,12 +1,22 @@
 /** `bitloom inspect FILE`: tensors, formats, the layout of a block, and how well codes stand for values. */
 import { Diagnostics } from "../../ir/diagnostics.ts";
 import type { Format } from "../../ir/format.ts";
-import { PACKED_KEY } from "../io/packed.ts";
-import { countOf, isReadable, type MetadataValue, readValues, rowLength, type TensorInfo } from "../io/tensor-file.ts";
+import { FLOATING } from "../io/elements.ts";
+import { PACKED_KEY, type PackedTensor, parseRecord } from "../io/packed.ts";
+import {
+  countOf,
+  isReadable,
+  type MetadataValue,
+  readValues,
+  rowLength,
+  type TensorFile,
+  type TensorInfo,
+} from "../io/tensor-file.ts";
 import { addErrors, type ErrorSums, errorsOf, NO_ERRORS, sqnrDb as sqnrOf } from "../quantize/error-stats.ts";
+import { formatNamed } from "../quantize/named.ts";
 import { blockCaption, blockPicture } from "./block-picture.ts";
 import { eachPiece, type PackedView, packedViews, partsOf } from "./dequantize.ts";
-import { formatSqnr } from "./quantize-report.ts";
+import { formatShare, formatSqnr } from "./quantize-report.ts";
 import { formatBytes, printTable } from "./table.ts";
 import { globMatcher, type OpenTensors, refuseFile, withTensors } from "./tensor-files.ts";
 import { EXIT, type Exit, printJson, type Terminal, usageError } from "./terminal.ts";
@@ -27,6 +37,9 @@ interface Row {
   readonly bitsPerValue: number;
   readonly sqnrDb?: number | null;
   readonly maxError?: number;
+  readonly rule?: string;
+  /** Part of the values farther than three standard deviations from the mean. */
+  readonly beyond3Sigma?: number;
   readonly stats?: ValueStats;
 }
 
@@ -91,6 +104,26 @@ async function compare(
   return total.errors;
 }
 
+/** Files with at most so many values are read as a whole without being asked to. */
+const QUICK_VALUES = 1 << 25;
+
+/** The figures of tensors whose type says by itself what they are: those that `quantize` left in a GGUF file. */
+function recordedFigures({ container, metadata }: TensorFile): ReadonlyMap<string, PackedTensor> {
+  const text = metadata.get(PACKED_KEY);
+  const record = container === "gguf" && typeof text === "string" ? parseRecord(text) : undefined;
+  return new Map(record === undefined || "wrong" in record ? [] : Object.entries(record.tensors));
+}
+
+/** The declarations of the block types that a file uses. */
+function formatsOfTypes({ tensors }: TensorFile): readonly Format[] {
+  const types = new Set(tensors.map((t) => t.type).filter((t) => t.valuesPerBlock > 1));
+  return [...types].flatMap(({ name, valuesPerBlock, bytesPerBlock }) => {
+    const own = ["gguf_", ""].map((prefix) => formatNamed([], `${prefix}${name.toLowerCase()}`));
+    const fits = own.find((f) => f?.block === valuesPerBlock && f.recordBits === 8 * bytesPerBlock);
+    return fits === undefined ? [] : [fits];
+  });
+}
+
 async function rowsOf(
   terminal: Terminal,
   opened: OpenTensors,
@@ -109,22 +142,44 @@ async function rowsOf(
       errors === undefined ? entry.error : { sqnrDb: sqnrOf(errors), maxError: errors.maxError };
     const bitsPerValue = (8 * bytes) / (countOf(entry.shape) ?? 1);
     const each: EachPiece = (use) => eachPiece(opened, view, use);
-    const stats = options.stats === true ? { stats: await statsOf(each) } : {};
-    rows.push({ name, format: format.name, shape: entry.shape, bytes, bitsPerValue, sqnrDb, maxError, ...stats });
+    const { beyond3Sigma } = entry.error;
+    const wants = options.stats === true || beyond3Sigma === undefined;
+    const stats = wants ? await statsOf(each) : undefined;
+    rows.push({
+      name,
+      format: format.name,
+      shape: entry.shape,
+      bytes,
+      bitsPerValue,
+      rule: entry.rule,
+      sqnrDb,
+      maxError,
+      beyond3Sigma: beyond3Sigma ?? stats?.outliers ?? 0,
+      ...(options.stats === true && stats && { stats }),
+    });
   }
-  for (const tensor of opened.file.tensors.filter((t) => !fields.has(t.name) && wanted(t.name))) {
+  const figures = recordedFigures(opened.file);
+  const plain = opened.file.tensors.filter((t) => !fields.has(t.name) && wanted(t.name));
+  const total = plain.reduce((sum, t) => sum + (countOf(t.shape) ?? 0), 0);
+  for (const tensor of plain) {
     const { name, type, shape, bytes } = tensor;
     const values = countOf(shape) ?? 0;
     terminal.progress(`reading ${name}`);
-    const hasStats = options.stats === true && isReadable(tensor) && values > 0;
-    const stats = hasStats ? { stats: await statsOf(plainPieces(opened, tensor)) } : {};
+    const entry = figures.get(name);
+    const isWeight = FLOATING.has(type.name) || type.valuesPerBlock > 1;
+    // All values of a large file are read only where they are asked for.
+    const wants = options.stats === true || (isWeight && entry === undefined && total <= QUICK_VALUES);
+    const stats = wants && isReadable(tensor) && values > 0 ? await statsOf(plainPieces(opened, tensor)) : undefined;
+    const beyond3Sigma = entry?.error.beyond3Sigma ?? stats?.outliers;
     rows.push({
       name,
       format: type.name,
       shape,
       bytes,
       bitsPerValue: (8 * type.bytesPerBlock) / type.valuesPerBlock,
-      ...stats,
+      ...(entry && { rule: entry.rule, sqnrDb: entry.error.sqnrDb, maxError: entry.error.maxError }),
+      ...(beyond3Sigma !== undefined && { beyond3Sigma }),
+      ...(options.stats === true && stats && { stats }),
     });
   }
   return rows;
@@ -153,7 +208,8 @@ async function show(
   options: InspectOptions,
 ): Promise<Exit> {
   const rows = await rowsOf(terminal, opened, views, original, options);
-  const formats = [...new Map(views.map((v) => [v.format.name, v.format])).values()];
+  const packed = views.map((v): [string, Format] => [v.format.name, v.format]);
+  const formats = [...new Map([...packed, ...formatsOfTypes(opened.file).map((f): [string, Format] => [f.name, f])]).values()]; // biome-ignore format: one expression
   const { container, metadata } = opened.file;
   if (options.json === true) {
     const pictures = formats.map((f) => ({
@@ -187,6 +243,7 @@ async function show(
 function printRows(terminal: Terminal, rows: readonly Row[], stats: boolean): void {
   const figure = (v: number | undefined): string => (v === undefined ? "" : v.toPrecision(4));
   const errors = rows.some((r) => r.sqnrDb !== undefined);
+  const shares = rows.some((r) => r.beyond3Sigma !== undefined);
   printTable(
     terminal,
     [
@@ -196,11 +253,14 @@ function printRows(terminal: Terminal, rows: readonly Row[], stats: boolean): vo
       { title: "Bits/value", align: "right", drop: 2 },
       { title: "Size", align: "right", drop: 3 },
       ...(errors
-        ? [{ title: "SQNR", align: "right" } as const, { title: "Max error", align: "right", drop: 4 } as const]
+        ? [
+            { title: "Rule", drop: 6 } as const,
+            { title: "SQNR", align: "right" } as const,
+            { title: "Max error", align: "right", drop: 4 } as const,
+          ]
         : []),
-      ...(stats
-        ? ["Min", "Max", "Deviation", "Beyond 3σ"].map((title) => ({ title, align: "right", drop: 5 }) as const)
-        : []),
+      ...(shares ? [{ title: "Beyond 3σ", align: "right", drop: 5 } as const] : []),
+      ...(stats ? ["Min", "Max", "Deviation"].map((title) => ({ title, align: "right", drop: 5 }) as const) : []),
     ],
     rows.map((r) => [
       r.name,
@@ -208,15 +268,11 @@ function printRows(terminal: Terminal, rows: readonly Row[], stats: boolean): vo
       r.shape.join(" × ") || "1",
       r.bitsPerValue.toFixed(3).replace(/\.?0+$/, ""),
       formatBytes(r.bytes),
-      ...(errors ? [r.sqnrDb === undefined ? "" : formatSqnr(r.sqnrDb), r.maxError?.toExponential(2) ?? ""] : []),
-      ...(stats
-        ? [
-            figure(r.stats?.min),
-            figure(r.stats?.max),
-            figure(r.stats?.deviation),
-            r.stats === undefined ? "" : `${(100 * r.stats.outliers).toFixed(3)} %`,
-          ]
+      ...(errors
+        ? [r.rule ?? "", r.sqnrDb === undefined ? "" : formatSqnr(r.sqnrDb), r.maxError?.toExponential(2) ?? ""]
         : []),
+      ...(shares ? [formatShare(r.beyond3Sigma)] : []),
+      ...(stats ? [figure(r.stats?.min), figure(r.stats?.max), figure(r.stats?.deviation)] : []),
     ]),
   );
 }

@@ -215,7 +215,7 @@ function ownTexts({ file }: OpenTensors, gguf: boolean): Record<string, string> 
 /** The metadata of a GGUF input, to be written again as it stands. */
 async function rawOf({ file, source }: OpenTensors) {
   const { raw } = file;
-  if (raw === undefined || file.metadata.has(PACKED_KEY)) return undefined;
+  if (raw === undefined) return undefined;
   const { start, end, count, alignment } = raw;
   return { bytes: await source.read(start, end - start), count, alignment };
 }

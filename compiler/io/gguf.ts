@@ -3,6 +3,7 @@ import type { Diagnostics } from "../../ir/diagnostics.ts";
 import type { ByteSource } from "./byte-source.ts";
 import { ELEMENTS, type StoredType } from "./elements.ts";
 import { BLOCK_TYPES, decodeBlocks } from "./gguf-blocks.ts";
+import { PACKED_KEY } from "./packed.ts";
 import {
   bytesFor,
   checkOverlaps,
@@ -192,14 +193,18 @@ function readHeader(cursor: Cursor): Header {
     cursor.wrong("file/range", 8, message);
   }
   const rawStart = cursor.at;
+  let last = { key: "", start: rawStart };
   for (let i = 0; i < valueCount && cursor.stop === undefined; i++) {
     const start = cursor.at;
     const key = cursor.string("a metadata key");
+    last = { key, start };
     if (metadata.has(key)) cursor.wrong("file/duplicate", start, `metadata \`${key}\` stands twice`);
     const type = valueType(cursor, `metadata \`${key}\``);
     if (type !== undefined) metadata.set(key, readValue(cursor, type, `metadata \`${key}\``, 0));
   }
-  const rawEnd = cursor.at;
+  // Our own record, which writers put last, is written anew.
+  const isOurs = last.key === PACKED_KEY;
+  const rawEnd = isOurs ? last.start : cursor.at;
   for (let i = 0; i < tensorCount && cursor.stop === undefined; i++) {
     const tensor = readTensor(cursor);
     if (tensor !== undefined) tensors.push(tensor);
@@ -208,7 +213,7 @@ function readHeader(cursor: Cursor): Header {
   if (typeof alignment !== "number" || !Number.isInteger(Math.log2(alignment)) || alignment < 1)
     cursor.wrong("file/header", 0, `the alignment ${String(alignment)} is no power of two`);
   const unit = typeof alignment === "number" ? alignment : 1;
-  const raw = { start: rawStart, end: rawEnd, count: valueCount, alignment: unit };
+  const raw = { start: rawStart, end: rawEnd, count: valueCount - (isOurs ? 1 : 0), alignment: unit };
   return { metadata, tensors, raw, begin: Math.ceil(cursor.at / unit) * unit };
 }
 

@@ -277,13 +277,11 @@ function holds(model: FormatModel, codes: readonly number[], evaluate: Evaluate)
     state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
     return Math.floor((state / 2 ** 32) * below);
   };
+  const candidates = model.storage.parameters.map(
+    (p) => [p, isFloat(p.type) ? [0, 0.5, 1, 3, 2 ** -9, 40] : valuesOf(p.type)] as const,
+  );
   for (let n = 0; n < SAMPLES; n++) {
-    const values = new Map(
-      model.storage.parameters.map((p) => {
-        const all = isFloat(p.type) ? [0, 0.5, 1, 3, 2 ** -9, 40] : valuesOf(p.type);
-        return [p, all[next(all.length)]!];
-      }),
-    );
+    const values = new Map(candidates.map(([p, all]) => [p, all[next(all.length)]!]));
     const code = codes[next(codes.length)]!;
     const expected = evaluate(code, values);
     const got = modelValue(model, code, values);

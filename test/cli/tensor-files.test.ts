@@ -7,8 +7,11 @@ import { FILE_ESSAYS } from "../../compiler/explain/file-essays.ts";
 import { memorySource } from "../../compiler/io/byte-source.ts";
 import { openTensors } from "../../compiler/io/open.ts";
 import { readValues } from "../../compiler/io/tensor-file.ts";
+import { awqInputs } from "../../compiler/quantize/awq.ts";
 import { bitmodRule } from "../../compiler/quantize/bitmod.ts";
 import { groupEncoder } from "../../compiler/quantize/groups.ts";
+import { hessianOf } from "../../compiler/quantize/linear-algebra.ts";
+import { RULE_TEXTS, SECOND_ORDER_TEXTS } from "../../compiler/quantize/rule-texts.ts";
 import { Diagnostics } from "../../ir/diagnostics.ts";
 import { f16Round } from "../../ir/float.ts";
 import { join as concat, f32, gguf, safetensors, VALUE } from "../io/build.ts";
@@ -132,7 +135,7 @@ describe("tensor files", () => {
     expect(stdout).toContain("i2_planes: 32 bytes for 128 values, scale: f32 a row (least significant bit first)");
     expect(stdout).toContain(`byte  0  ${"q".repeat(32)}\n`);
     const plain = bitloom.run(["inspect", "model.safetensors", "--stats"]).stdout;
-    expect(plain).toMatch(/a\.norm +F32 +3 +32 +12 B +-1\.000 +2\.000 +1\.225 +0\.000 %/);
+    expect(plain).toMatch(/a\.norm +F32 +3 +32 +12 B +0\.000 % +-1\.000 +2\.000 +1\.225/);
   });
 
   it("reads GGUF and npy", async () => {
@@ -160,6 +163,81 @@ describe("tensor files", () => {
     expect((await tensors("g8.safetensors")).get("w.q")!.slice(0, 2)).toEqual([-127, -119]);
   });
 
+  it("takes the layers' inputs into account: gptq and awq make the outputs better, and files say what was done", async () => {
+    // Inputs in which every channel leans on its neighbour, and some are loud.
+    const samples = Float32Array.from({ length: 96 * COLUMNS }, (_, i) => Math.sin(i * i * 0.37) * (i % COLUMNS % 50 === 3 ? 9 : 1));
+    for (let i = 1; i < samples.length; i++) if (i % COLUMNS !== 0) samples[i]! += 0.8 * samples[i - 1]!;
+    write("x.safetensors", safetensors({ "a.weight": { dtype: "F32", shape: [96, COLUMNS], data_offsets: [0, 4 * samples.length] } }, f32(...samples)));
+    const hessian = hessianOf(samples, COLUMNS);
+    write("h.safetensors", safetensors({ a: { dtype: "F32", shape: [COLUMNS, COLUMNS], data_offsets: [0, 4 * hessian.length] } }, f32(...hessian)));
+    const outputError = async (...options: string[]): Promise<number> => {
+      const base = ["quantize", "model.safetensors", "--format", "u3_g128", "--tensors", "a.weight", ...options, "-o", "r.safetensors"];
+      expect(bitloom.run(base)).toMatchObject({ exit: 0 });
+      expect(bitloom.run(["dequantize", "r.safetensors", "-o", "rd.safetensors"]).exit).toBe(0);
+      const back = (await tensors("rd.safetensors")).get("a.weight")!;
+      const { errorOf } = awqInputs(samples, COLUMNS);
+      return errorOf(Float32Array.from(back, (v, i) => v - INPUT[i]!));
+    };
+    const plain = await outputError();
+    const inputs = ["--activations", "x.safetensors"];
+    const gptq = await outputError("--rule", "gptq", ...inputs);
+    expect(gptq).toBeLessThan(0.5 * plain);
+    expect(await outputError("--rule", "gptq", "--hessian", "h.safetensors")).toBeCloseTo(gptq, 5);
+    expect(await outputError("--rule", "gptq+mse", "--act-order", ...inputs)).toBeLessThan(0.5 * plain);
+    expect(await outputError("--rule", "awq", ...inputs)).toBeLessThan(plain);
+    expect([...(await tensors("r.safetensors")).keys()]).toEqual(["a.weight.scale", "a.weight.zero", "a.weight.q", "a.weight.channels", "b.weight", "a.norm"]);
+    const seen = JSON.parse(bitloom.run(["inspect", "r.safetensors", "--json"]).stdout);
+    expect(seen.tensors[0]).toMatchObject({ name: "a.weight", rule: "awq+min-max" });
+  }); // biome-ignore format: one test
+
+  it("rotates rows and keeps outliers whole, and undoes both", async () => {
+    const args = ["--format", "i4_row", "--tensors", "a.weight", "-o", "r.safetensors"];
+    const sqnr = (...options: string[]): number =>
+      JSON.parse(bitloom.run(["quantize", "model.safetensors", ...options, ...args, "--json"]).stdout).tensors[0].sqnrDb;
+    const plain = sqnr();
+    expect(sqnr("--rotate", "hadamard:7")).toBeGreaterThan(plain + 3);
+    expect(sqnr("--rotate", "hadamard", "--outliers", "3sigma", "--threads", "2")).toBeGreaterThan(plain + 3);
+    const [mean, square] = [INPUT.reduce((a, b) => a + b) / INPUT.length, INPUT.reduce((a, b) => a + b * b, 0) / INPUT.length];
+    const far = [...INPUT.keys()].filter((i) => Math.abs(INPUT[i]! - mean) >= 3 * Math.sqrt(square - mean * mean));
+    const packed = await tensors("r.safetensors");
+    expect(packed.get("a.weight.outliers.index")).toEqual(far.flatMap((i) => [Math.floor(i / COLUMNS), i % COLUMNS]));
+    expect(packed.get("a.weight.outliers.value")).toEqual(far.map((i) => INPUT[i]!));
+    expect(bitloom.run(["dequantize", "r.safetensors", "-o", "rd.safetensors"]).exit).toBe(0);
+    const back = (await tensors("rd.safetensors")).get("a.weight")!;
+    for (const i of far) expect(back[i]).toBe(INPUT[i]);
+    const seen = JSON.parse(bitloom.run(["inspect", "r.safetensors", "--against", "model.safetensors", "--json"]).stdout);
+    expect(seen.tensors[0].beyond3Sigma).toBeCloseTo(far.length / INPUT.length, 12);
+    expect(seen.tensors[0].sqnrDb).toBeCloseTo(10 * Math.log10(square / (back.reduce((s, v, i) => s + (v - INPUT[i]!) ** 2, 0) / INPUT.length)), 6);
+  }); // biome-ignore format: one test
+
+  it("writes GGUF for GGUF's formats: ggml's bytes, metadata as they were, figures for inspect", async () => {
+    const made = bitloom.run([
+      "quantize",
+      "model.safetensors",
+      "--format",
+      "q4_k",
+      "--tensors",
+      "a.weight",
+      "-o",
+      "k.gguf",
+    ]);
+    expect(made).toMatchObject({ exit: 0, stdout: expect.stringContaining("1 tensors as q4_k (k-search); 2 copied") });
+    const source = memorySource(new Uint8Array(readFileSync(at("k.gguf"))));
+    const [weight] = (await openTensors(source, new Diagnostics()))!.tensors;
+    const golden = JSON.parse(readFileSync(new URL("../data/formats/ggml-encode.json", import.meta.url), "utf8")).blocks
+      .q4_k;
+    const bytes = await source.read(weight!.start, weight!.bytes);
+    expect([...bytes]).toEqual([...Buffer.from(golden, "base64").subarray(0, weight!.bytes)]);
+    const shown = bitloom.run(["inspect", "k.gguf"]).stdout;
+    expect(shown).toMatch(/a\.weight +Q4_K +4 × 256 +4\.5 +576 B +k-search +\d+\.\d+ dB/);
+    expect(shown).toContain("q4_k: 144 bytes for 256 values");
+    expect(bitloom.run(["quantize", "m.gguf", "--format", "q8_0", "-o", "k8.gguf"]).exit).toBe(0);
+    expect(JSON.parse(bitloom.run(["inspect", "k8.gguf", "--json"]).stdout).metadata).toMatchObject({
+      "general.name": "tiny\u001b[31m",
+    });
+    expect((await tensors("k8.gguf")).get("n")).toEqual([1, 2]);
+  });
+
   const usage = (args: readonly string[], message: string): void => {
     const { exit, stdout, stderr } = bitloom.run(args);
     expect({ exit, stdout }).toEqual({ exit: 2, stdout: "" });
@@ -173,6 +251,29 @@ describe("tensor files", () => {
       ["quantize", "model.safetensors", "--format", "i8_row", "--tensors", "z*", "-o", "x"],
       "no tensor matches `z*`",
     );
+    const wants = (...options: string[]) => [
+      "quantize",
+      "model.safetensors",
+      "--format",
+      "i8_row",
+      ...options,
+      "-o",
+      "x",
+    ];
+    usage(wants("--rule", "gtpq"), "there is no rule `gtpq`");
+    usage(wants("--rule", "gptq"), "gptq must know the layers' inputs");
+    usage(wants("--rule", "awq", "--rotate", "hadamard", "--hessian", "h"), "rotated inputs have no channels");
+    usage(wants("--outliers", "some"), "there are no outliers `some`");
+    usage(["quantize", "model.safetensors", "--format", "i8_row", "-o", "x.gguf"], "`i8_row` is no type of GGUF");
+    usage(
+      ["quantize", "model.safetensors", "--format", "q4_k", "-o", "x.gguf"],
+      "rows of 77 (`b.weight`) are no whole blocks of 256",
+    );
+    const help = bitloom.run(["quantize", "--help"]).stdout;
+    for (const { name, source } of [...RULE_TEXTS, ...SECOND_ORDER_TEXTS]) {
+      expect(help).toContain(`  ${name}: `);
+      expect(help).toContain(source);
+    }
     usage(["dequantize", "model.safetensors", "-o", "x"], "has nothing to dequantize");
     usage(["dequantize", "model.safetensors", "--type", "i3", "-o", "x"], "values are not written as `i3`");
     usage(["inspect", "model.safetensors", "--against", "model.safetensors"], "has no packed tensors");
