@@ -146,6 +146,22 @@ export const COMMANDS: readonly CommandSpec[] = [
     load: () => import("./simulate.ts"),
   },
   {
+    name: "compare",
+    about: "hold two reports or traces of simulate side by side, operation by operation",
+    arguments: [
+      ["<a>", "a report of simulate --json, or a Bitloom trace"],
+      ["<b>", "what is compared with it"],
+    ],
+    options: [
+      ["--fail-on <limits>", "exit 1 where b is so far from a: cycles>+2%,energy>0; also time, dram, utilisation"],
+      ["--all", "every operation that differs, not only the largest differences"],
+      JSON_OPTION,
+      ["--markdown", "the tables as Markdown instead of text"],
+    ],
+    examples: ["compare before.json after.json", "compare before.json after.json --fail-on 'cycles>+2%,energy>+1%'"],
+    load: () => import("./compare.ts"),
+  },
+  {
     name: "formats",
     about: "list number formats, their fields and bits per value",
     arguments: [["[file...]", ".loom files; without one, the standard library"]],
