@@ -203,7 +203,7 @@ export function simulate(request: SimulateRequest, tile: Tiler, sink: Diagnostic
     configuration: configurationOf(request, machine, base),
     phase,
     batch,
-    context: network.pass === "fixed" ? tokensOf(network, request) : request.context,
+    context: request.context,
     dataflow: partsOf(machine).array.dataflow,
     weightBits: meanBits(asked, formatsFor, "weight"),
     keyValueBits: meanBits(asked, formatsFor, "keyValue"),

@@ -138,7 +138,7 @@ export function matmulProgram(shape: MatmulShape): Program {
       tensors.push(id === "x" ? plain : { ...plain, origin });
       return;
     }
-    const fields = storedPieces(format).map((f) => storedField(id, f, format, build, axes(free), axis, sizes));
+    const fields = storedPieces(format, k).map((f) => storedField(id, f, format, build, axes(free), axis, sizes));
     tensors.push(...fields.map((f) => f.tensor), tensor(id, "f32", "local", free, "k"));
     op({
       kind: "decode",
@@ -191,29 +191,39 @@ export function matmulProgram(shape: MatmulShape): Program {
 }
 
 /**
- * The fields of a format such that none has more elements than its block has values: a field with several a value is
- * several fields, and what a record holds beside its fields is one more.
+ * The fields of a format such that none has more elements than its block (or, beyond blocks, a row of `k` values) has
+ * values: a field with several a value is several fields, and what a record holds beside its fields is one more.
  */
-function storedPieces(format: Format): readonly Field[] {
+function storedPieces(format: Format, k: number): readonly Field[] {
   const pieces = format.fields.flatMap((field): readonly Field[] => {
-    if (field.scope !== "block" || field.count <= format.block) return [field];
-    const counts = Array.from({ length: Math.floor(field.count / format.block) }, () => format.block);
-    const rest = field.count % format.block;
-    return [...counts, ...(rest === 0 ? [] : [rest])].map((count, i) => ({
-      ...field,
-      name: `${field.name}.${i}`,
-      count,
-    }));
+    const most = field.scope === "block" ? format.block : k;
+    return field.count <= most ? [field] : splitField(field, most);
   });
   const padding = format.recordBits - scopeBits(format, "block");
   if (padding === 0) return pieces;
   const extra = blockField("padding", "u1", padding, 0);
-  return [...pieces, ...storedPieces({ ...format, fields: [extra], recordBits: padding })];
+  return [...pieces, ...storedPieces({ ...format, fields: [extra], recordBits: padding }, k)];
+}
+
+/** A field as several of `most` elements each; a table of a row or a tensor in elements of 32 bits, so that it is few. */
+function splitField(field: Field, most: number): readonly Field[] {
+  const bits = field.count * bitsOf(field.type);
+  const wide = field.scope !== "block" && bits % 32 === 0;
+  const [type, count]: readonly [Scalar, number] = wide ? ["u32", bits / 32] : [field.type, field.count];
+  const counts = Array.from({ length: Math.floor(count / most) }, () => most);
+  const rest = count % most;
+  return [...counts, ...(rest === 0 ? [] : [rest])].map((n, i) => ({
+    ...field,
+    type,
+    name: `${field.name}.${i}`,
+    count: n,
+  }));
 }
 
 /**
  * The tensor that holds one field of an operand, and the element of it that belongs to (row, k): value i of a block is at element
- * ⌊i · count / block⌋ of a field, so a field of one element, of one per value or of one per sub-block is one rule.
+ * ⌊i · count / block⌋ of a field, so a field of one element, of one per value or of one per sub-block is one rule. A table of a
+ * row or a tensor is spread over all of k: it is fetched once, whatever the blocks of k.
  */
 function storedField(
   operand: "x" | "w",
@@ -227,9 +237,9 @@ function storedField(
   const rows = field.scope === "tensor" ? [] : outer;
   const block = build.constant(format.block);
   const inBlocks = field.scope === "block";
-  const perValue = inBlocks && field.count === format.block;
-  const position = inBlocks ? axis("k") : build.op("mod", axis("k"), block);
-  const element = perValue ? position : build.op("div", build.mul(position, build.constant(field.count)), block);
+  const perValue = field.count === (inBlocks ? format.block : sizes.k);
+  const share = inBlocks ? block : build.constant(sizes.k);
+  const element = perValue ? axis("k") : build.op("div", build.mul(axis("k"), build.constant(field.count)), share);
   const own = inBlocks || field.count > 1;
   const extent = perValue ? sizes.k : (inBlocks ? Math.ceil(sizes.k / format.block) : 1) * field.count;
   return {
