@@ -442,8 +442,9 @@ class Engine {
 
   /** Sums of all works; a place that is no memory is a register or a FIFO, whose energy is part of its unit's. */
   #actions(): Actions {
-    const memory: Record<string, { readBytes: number; writeBytes: number }> = {};
-    for (const name of this.#memories) memory[name] = { readBytes: 0, writeBytes: 0 };
+    const memory: Record<string, { -readonly [K in keyof Access]: Access[K] }> = {};
+    for (const name of this.#memories)
+      memory[name] = { readBytes: 0, writeBytes: 0, readElements: 0, writeElements: 0 };
     const codes: Record<string, number> = {};
     for (const name of this.#feeders) codes[name] = 0;
     let macs = 0;
@@ -454,11 +455,10 @@ class Engine {
       if (work.op.kind === "decode") codes[work.op.unit] = (codes[work.op.unit] ?? 0) + times * work.elements;
       if (work.op.kind === "map") mapped += times * work.elements;
       if (work.op.kind === "copy") checkCopy(work);
-      for (const { place, readBytes, writeBytes } of work.traffic) {
+      for (const { place, ...moved } of work.traffic) {
         const access = memory[place === "global" ? this.#dramName : place.slice("unit:".length)];
         if (access === undefined) continue;
-        access.readBytes += times * readBytes;
-        access.writeBytes += times * writeBytes;
+        for (const key of Object.keys(access) as (keyof Access)[]) access[key] += times * moved[key];
       }
     }
     return { macs, peCycles: macs * this.#cyclesPerMac, codes, mapped, memory };

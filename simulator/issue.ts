@@ -23,6 +23,9 @@ export interface Traffic {
   readonly place: string;
   readonly readBytes: number;
   readonly writeBytes: number;
+  /** Stored elements that these are: codes, scales, numbers. */
+  readonly readElements: number;
+  readonly writeElements: number;
 }
 
 /** One op with concrete indices. Amounts count what lies inside the tensors: ragged edges are smaller. */
@@ -327,8 +330,18 @@ interface Side {
   readonly elements: (env: Env, valid: readonly number[]) => number;
 }
 
-const bytesAt = (side: Side, env: Env, valid: readonly number[]): number =>
-  Math.ceil((side.elements(env, valid) * side.bits) / 8);
+/** What a side moves: nothing in a direction that the op does not take. */
+function trafficAt(side: Side, env: Env, valid: readonly number[], reads: boolean, writes: boolean): Traffic {
+  const elements = reads || writes ? side.elements(env, valid) : 0;
+  const bytes = Math.ceil((elements * side.bits) / 8);
+  return {
+    place: side.place,
+    readBytes: reads ? bytes : 0,
+    writeBytes: writes ? bytes : 0,
+    readElements: reads ? elements : 0,
+    writeElements: writes ? elements : 0,
+  };
+}
 
 /** Gives an op's work at the current values of the loop variables; equal amounts give the same object. */
 function maker(
@@ -400,8 +413,10 @@ function plainWork({ op, info, sources, target, stationary }: Static, env: Env, 
   const base = { kind: "work", op: info, macs: 0, rows: 0, columns: 0, time: 0, foldStart: true } as const;
   // Sums begin at nothing: the first fold overwrites what is there.
   if (op.kind === "fill") return { ...base, traffic: [], elements: 0, stationary: false };
-  const traffic = sources.map((s) => ({ place: s.place, readBytes: bytesAt(s, env, valid), writeBytes: 0 }));
-  traffic.push({ place: target.place, readBytes: 0, writeBytes: bytesAt(target, env, valid) });
+  const traffic = [
+    ...sources.map((s) => trafficAt(s, env, valid, true, false)),
+    trafficAt(target, env, valid, false, true),
+  ];
   return { ...base, traffic, elements: target.elements(env, valid), stationary };
 }
 
@@ -421,9 +436,11 @@ function contraction(
   { foldStart, first, sumsInTime }: FoldPlace,
 ): NewWork {
   const macs = valid.reduce((p, v) => p * v, 1);
-  const sums = macs === 0 || (sumsInTime && !foldStart) ? 0 : bytesAt(target, env, valid);
-  const traffic = sources.map((s) => ({ place: s.place, readBytes: bytesAt(s, env, valid), writeBytes: 0 }));
-  traffic.push({ place: target.place, readBytes: first ? 0 : sums, writeBytes: sums });
+  const moves = macs !== 0 && !(sumsInTime && !foldStart);
+  const traffic = [
+    ...sources.map((s) => trafficAt(s, env, valid, true, false)),
+    trafficAt(target, env, valid, moves && !first, moves),
+  ];
   const [rows, columns, time] = dims.map((i) => valid[i]!) as [number, number, number];
   return { kind: "work", op: info, traffic, macs, elements: 0, rows, columns, time, foldStart, stationary: false };
 }

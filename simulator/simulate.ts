@@ -103,6 +103,8 @@ export interface Figures {
   readonly macs: number;
   /** By memory. */
   readonly bytes: Readonly<Record<string, Bytes>>;
+  /** By memory: stored elements (codes, scales, numbers) read and written, one access each. */
+  readonly accesses: Readonly<Record<string, Bytes>>;
   /** Multiply–accumulates done, of those that the array could have done in these cycles. */
   readonly utilisation: number;
   /** By unit: cycles by state; they sum to `cycles`. */
@@ -361,8 +363,11 @@ function measure(
 /** The figures of one machine program's run. */
 export function figuresOf(run: Run, machine: AcceleratorModel): Figures {
   const bytes: Record<string, Bytes> = {};
-  for (const [name, access] of Object.entries(run.actions.memory))
+  const accesses: Record<string, Bytes> = {};
+  for (const [name, access] of Object.entries(run.actions.memory)) {
     bytes[name] = { read: access.readBytes, write: access.writeBytes };
+    accesses[name] = { read: access.readElements, write: access.writeElements };
+  }
   const table = energyTable(machine);
   const actions = countsOf(machine, run.actions);
   return {
@@ -373,25 +378,28 @@ export function figuresOf(run: Run, machine: AcceleratorModel): Figures {
     actions,
     macs: run.actions.macs,
     bytes,
+    accesses,
     utilisation: run.cycles === 0 ? 0 : run.actions.macs / (run.cycles * peakMacsPerCycle(machine)),
     units: run.units,
     stalls: run.stalls,
   };
 }
 
+/** Sums by memory. */
+function addBytes(parts: readonly Readonly<Record<string, Bytes>>[]): Readonly<Record<string, Bytes>> {
+  const sums: Record<string, Bytes> = {};
+  for (const part of parts)
+    for (const [name, b] of Object.entries(part)) {
+      const sum = sums[name] ?? { read: 0, write: 0 };
+      sums[name] = { read: sum.read + b.read, write: sum.write + b.write };
+    }
+  return sums;
+}
+
 /** The sum of what ran one after the other. */
 export function sumFigures(parts: readonly Figures[], machine: AcceleratorModel): Figures {
-  const bytes: Record<string, Bytes> = {};
-  let cycles = 0;
-  let macs = 0;
-  for (const part of parts) {
-    cycles += part.cycles;
-    macs += part.macs;
-    for (const [name, b] of Object.entries(part.bytes)) {
-      const sum = bytes[name] ?? { read: 0, write: 0 };
-      bytes[name] = { read: sum.read + b.read, write: sum.write + b.write };
-    }
-  }
+  const cycles = parts.reduce((sum, p) => sum + p.cycles, 0);
+  const macs = parts.reduce((sum, p) => sum + p.macs, 0);
   const table = energyTable(machine);
   const actions = addCounts(parts.map((p) => p.actions));
   return {
@@ -401,7 +409,8 @@ export function sumFigures(parts: readonly Figures[], machine: AcceleratorModel)
     energyRangePJ: energyRangeOf(table, actions),
     actions,
     macs,
-    bytes,
+    bytes: addBytes(parts.map((p) => p.bytes)),
+    accesses: addBytes(parts.map((p) => p.accesses)),
     utilisation: cycles === 0 ? 0 : macs / (cycles * peakMacsPerCycle(machine)),
     units: sumUnits(parts),
     stalls: addStalls(parts.map((p) => p.stalls)),

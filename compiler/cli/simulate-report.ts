@@ -246,6 +246,26 @@ function stallsSection({ stalls, cycles }: Figures): Section {
   };
 }
 
+/** Bytes and accesses of every memory. */
+function memoriesSection({ bytes, accesses }: Figures): Section {
+  return {
+    columns: [
+      { title: "Memory" },
+      right("Read"),
+      right("Written"),
+      right("Accesses, reading", 1),
+      right("Accesses, writing", 1),
+    ],
+    rows: Object.entries(bytes).map(([name, { read, write }]) => [
+      name,
+      formatBytes(read),
+      formatBytes(write),
+      formatCount(accesses[name]?.read ?? 0),
+      formatCount(accesses[name]?.write ?? 0),
+    ]),
+  };
+}
+
 function energySection({ totals, energyTable }: SimulateResult): Section {
   const { actions, energyPJ } = totals;
   return {
@@ -293,6 +313,12 @@ export function sectionsOf({ results, comparison }: SimulateReport): readonly Se
   const runs = [runsSection(results), ...comparisonSections(comparison)];
   if (only === undefined || second !== undefined) return runs;
   const { totals } = only;
-  const details = [layersSection(only), statesSection(totals), stallsSection(totals), energySection(only)];
+  const details = [
+    layersSection(only),
+    statesSection(totals),
+    stallsSection(totals),
+    memoriesSection(totals),
+    energySection(only),
+  ];
   return [...runs, ...details, areaSection(only)].filter((s) => s.rows.length > 0);
 }

@@ -8,6 +8,9 @@ import { bitsOf } from "../../ir/scalar.ts";
 export interface Access {
   readonly readBytes: number;
   readonly writeBytes: number;
+  /** Stored elements that these are: one access each. */
+  readonly readElements: number;
+  readonly writeElements: number;
 }
 
 /** Bytes of one instance of a tensor. */

@@ -56,6 +56,17 @@ describe("bits moved", () => {
     expect(wrong).toEqual([]);
   });
 
+  it("accesses are stored elements: a code and a scale count one each", () => {
+    const int4 = all.find((f) => f.name === "int4_g128")!;
+    const shape = { name: "p", batch: 1, m: M, n: N, k: K, weight: int4, activation: "f16", output: "f16" } as const;
+    const { memory } = runProgram(
+      tileMachine(matmulProgram(shape), machine, "ws", new Diagnostics())!,
+      machine,
+    ).actions;
+    expect(memory.dram).toMatchObject({ readElements: M * K + N * K + (N * K) / 128, writeElements: M * N });
+    expect(memory.obuf!.writeElements).toBe(M * N * 2);
+  });
+
   it("as activations, beside weights of any other format", () => {
     const named = (name: string): Format => all.find((f) => f.name === name)!;
     const both = bytesRead(named("int4_g128"), named("q8_0"));
