@@ -3,6 +3,7 @@
  * so the PE at hop h does in cycle t what the array's border took in at cycle t − h·hopCycles: a wavefront in closed
  * form, with its bubbles. The fold that was streaming then says how many PEs are in use.
  */
+import { foldShape } from "../hw-models/derive.ts";
 import type { AcceleratorModel, SystolicSpec } from "../hw-models/schema.ts";
 import { rangeTotals } from "./mix.ts";
 import type { Folds, Model } from "./model.ts";
@@ -11,6 +12,9 @@ import { placementAt, type SliceRef, sliceAt } from "./slices.ts";
 /** The array of a run's machine, and the lanes of the units around it. */
 export interface ArrayInfo {
   readonly spec: SystolicSpec;
+  /** The array at its largest: narrow operands and arrays side by side make more rows and columns of it. */
+  readonly rows: number;
+  readonly columns: number;
   readonly lane: number;
   readonly feeders: readonly {
     readonly name: string;
@@ -29,7 +33,12 @@ export function arrayOf(model: Model): ArrayInfo | undefined {
   const feeders = machine.units.flatMap((u) =>
     u.kind === "feeder" && laneOf(u.name) >= 0 ? [{ name: u.name, feeds: u.feeds, lane: laneOf(u.name) }] : [],
   );
-  return { spec, lane: laneOf(spec.name), feeders, contract };
+  let { rows, columns } = foldShape(spec);
+  for (const { folds } of model.segments) {
+    for (const r of folds?.rows ?? []) rows = Math.max(rows, r);
+    for (const c of folds?.columns ?? []) columns = Math.max(columns, c);
+  }
+  return { spec, rows, columns, lane: laneOf(spec.name), feeders, contract };
 }
 
 /** What the border of the array took in during one cycle. */
@@ -68,7 +77,7 @@ export function foldAt({ end }: Folds, local: number): number {
   return low;
 }
 
-export function entryAt(model: Model, { spec, lane }: ArrayInfo, time: number): Entry | undefined {
+export function entryAt(model: Model, { rows, columns, lane }: ArrayInfo, time: number): Entry | undefined {
   const slice = sliceAt(model, lane, time);
   if (slice === undefined) return undefined;
   const { segment, start } = model.placements[slice.placement]!;
@@ -78,8 +87,8 @@ export function entryAt(model: Model, { spec, lane }: ArrayInfo, time: number): 
   return {
     state: slice.state,
     fold: inFold ? fold : -1,
-    rows: inFold ? folds.rows[fold]! : spec.rows,
-    columns: inFold ? folds.columns[fold]! : spec.columns,
+    rows: inFold ? folds.rows[fold]! : rows,
+    columns: inFold ? folds.columns[fold]! : columns,
   };
 }
 
@@ -94,8 +103,8 @@ export interface Wave {
 export function waveAt(model: Model, info: ArrayInfo, time: number): Wave {
   const { spec, contract } = info;
   const hops = hopsOf(spec, segmentOf(model, time).codes?.bits);
-  const down = Math.ceil(spec.rows / hops.rows);
-  const across = Math.ceil(spec.columns / hops.columns);
+  const down = Math.ceil(info.rows / hops.rows);
+  const across = Math.ceil(info.columns / hops.columns);
   const entries = Array.from({ length: down + across - 1 }, (_, h) => entryAt(model, info, time - h * hops.cycles));
   let working = 0;
   for (let r = 0; r < down; r++)
@@ -130,7 +139,7 @@ export function peStatesAt(
     }
     states[pe] = state[low] ?? 0;
   }
-  const { rows } = info.spec;
+  const { rows } = info;
   return states.length % rows === 0 ? { states, rows, columns: states.length / rows } : undefined;
 }
 
@@ -233,8 +242,7 @@ export function feederAt(
 
 /** By row and column, the share of [from, to) in which each PE multiplies. */
 export function usage(model: Model, info: ArrayInfo, from: number, to: number): Float64Array {
-  const { spec } = info;
-  const { rows, columns } = spec;
+  const { rows, columns } = info;
   const shares = new Float64Array(rows * columns);
   if (!(to > from)) return shares;
   for (let p = placementAt(model, Math.max(0, from)); p < model.placements.length; p++) {
@@ -290,7 +298,7 @@ function classesOf(spec: SystolicSpec, segment: Model["segments"][number], folds
 
 function addUsage(
   shares: Float64Array,
-  { spec }: ArrayInfo,
+  { spec, rows, columns }: ArrayInfo,
   segment: Model["segments"][number],
   from: number,
   to: number,
@@ -299,12 +307,12 @@ function addUsage(
   if (folds === undefined || folds.end.length === 0) return;
   const hops = hopsOf(spec, segment.codes?.bits);
   const list = classesOf(spec, segment, folds);
-  const most = Math.ceil(spec.rows / hops.rows) + Math.ceil(spec.columns / hops.columns) - 1;
+  const most = Math.ceil(rows / hops.rows) + Math.ceil(columns / hops.columns) - 1;
   // A fold streams in the last cycles before its end.
-  const until = ({ rows, columns, before }: FoldClass, time: number): number => {
+  const until = ({ before, ...own }: FoldClass, time: number): number => {
     const i = foldAt(folds, time);
     if (i >= folds.end.length) return before.at(-1)!;
-    if (folds.rows[i] !== rows || folds.columns[i] !== columns) return before[i]!;
+    if (folds.rows[i] !== own.rows || folds.columns[i] !== own.columns) return before[i]!;
     const length = before[i + 1]! - before[i]!;
     return before[i]! + Math.min(length, Math.max(0, length - (folds.end[i]! - time)));
   };
@@ -316,7 +324,7 @@ function addUsage(
       for (let r = 0; r < one.rows; r++) {
         const c0 = (h - Math.floor(r / hops.rows)) * hops.columns;
         if (c0 < 0) continue;
-        for (let c = c0; c < Math.min(one.columns, c0 + hops.columns); c++) shares[r * spec.columns + c]! += cycles;
+        for (let c = c0; c < Math.min(one.columns, c0 + hops.columns); c++) shares[r * columns + c]! += cycles;
       }
     }
 }

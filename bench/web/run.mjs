@@ -14,8 +14,8 @@ import { findTool } from "../../scripts/tools.mjs";
 
 const [slices = 10_000_000, lanes = 64] = process.argv.slice(2).map(Number);
 const CANVAS = { width: 1600, height: 1152 };
-/** What stands around the canvas: names of lanes and details beside it; title, heads and foot above and below. */
-const AROUND = { width: 148 + 322, height: 40 + 72 + 25 };
+/** What stands around the canvas: names of lanes and details beside it; title, tabs, heads and foot above and below. */
+const AROUND = { width: 148 + 322, height: 40 + 29 + 72 + 25 };
 const FRAMES = 30;
 const NAIVE_FRAMES = 3;
 

@@ -132,7 +132,7 @@ describe("array", () => {
   it("its utilisation over a range is the mean of its cycles", () => {
     for (const { model } of [plain, serial]) {
       const info = arrayOf(model)!;
-      const { rows, columns } = info.spec;
+      const { rows, columns } = info;
       const [from, to] = [model.placements[1]!.start - 150, model.placements[1]!.start + 700];
       const shares = usage(model, info, from, to);
       const counted = new Float64Array(rows * columns);

@@ -56,6 +56,7 @@ describe("bitloom view", () => {
   it.each([
     ["systolic-32-os", "M=32,N=40,K=128"],
     ["bitmod", "M=32,N=36,K=256"],
+    ["olive", "M=64,N=80,K=128"],
   ])(
     "shows the array of %s as its PEs were stepped; the wave that a trace of depth cycle implies is the same",
     async (hw, product) => {
@@ -71,7 +72,7 @@ describe("bitloom view", () => {
         stepped.push(peStatesAt(model, info, t)!.states.reduce((n, s) => n + (s === multiply ? 1 : 0), 0));
         implied.push(waveAt(model, info, t).working);
       }
-      expect(Math.max(...stepped)).toBe(info.spec.rows * info.spec.columns);
+      expect(Math.max(...stepped)).toBe(info.rows * info.columns);
       expect(implied).toEqual(stepped);
     },
   );

@@ -1,5 +1,5 @@
 /** Draws the array: a cell a PE, strips for what enters and leaves, as a list of runs of cells for canvas and SVG alike. */
-import { type ArrayInfo, peStatesAt, type Wave, waveAt } from "../array.ts";
+import { type ArrayInfo, type Entry, peStatesAt, type Wave, waveAt } from "../array.ts";
 import type { Paint } from "../draw.ts";
 import type { Model } from "../model.ts";
 import { blend, CHROME, COLOURS, type Meaning, type Theme } from "../palette.ts";
@@ -77,8 +77,7 @@ export function cycleDrawing(
   time: number,
   words: (wave: Wave, row: number, column: number) => string,
 ): { readonly drawing: ArrayDrawing; readonly wave: Wave } {
-  const { spec, contract } = info;
-  const { rows, columns } = spec;
+  const { rows, columns, contract } = info;
   const colours = cellColours(info, paint);
   const wave = waveAt(model, info, time);
   const { hops, entries } = wave;
@@ -154,12 +153,16 @@ function bordersOf(
   { hops, entries }: Wave,
   time: number,
 ): Pick<ArrayDrawing, "left" | "top" | "bottom"> {
-  const { spec, contract, feeders } = info;
+  const { spec, rows, columns, contract, feeders } = info;
   const idle = CHROME[paint.theme].ground;
-  const streams = (hop: number): boolean => entries[hop]?.state === contract;
+  const streams = (hop: number): Entry | undefined => {
+    const entry = entries[hop];
+    return entry?.state === contract ? entry : undefined;
+  };
   const colourOf = (feeds: "weight" | "activation"): string => {
     const feeder = feeders.find((f) => f.feeds === feeds);
-    const decodes = feeder !== undefined && slotsOf(model, feeder.lane).includes("busy:decode");
+    const decodes =
+      spec.pairCodes === true || (feeder !== undefined && slotsOf(model, feeder.lane).includes("busy:decode"));
     const state = model.states.findIndex((s) => s.name === (decodes ? "busy:decode" : "busy:feed"));
     return paint.colours[state] ?? paint.colours[contract]!;
   };
@@ -170,18 +173,18 @@ function bordersOf(
   const loads = state !== undefined && model.states[state]!.family === "busy";
   const [down, right] =
     spec.dataflow === "is" ? (["activation", "weight"] as const) : (["weight", "activation"] as const);
-  const top = Array.from({ length: spec.columns }, (_, c) => {
-    const enters = stationary === undefined ? streams(Math.floor(c / hops.columns)) : loads;
+  const top = Array.from({ length: columns }, (_, c) => {
+    const enters = stationary === undefined ? (streams(Math.floor(c / hops.columns))?.columns ?? 0) > c : loads;
     return enters ? colourOf(down) : idle;
   });
-  const left = Array.from({ length: spec.rows }, (_, r) =>
-    streams(Math.floor(r / hops.rows)) ? colourOf(right) : idle,
+  const left = Array.from({ length: rows }, (_, r) =>
+    (streams(Math.floor(r / hops.rows))?.rows ?? 0) > r ? colourOf(right) : idle,
   );
-  const lastRow = Math.ceil(spec.rows / hops.rows) - 1;
+  const lastRow = Math.ceil(rows / hops.rows) - 1;
   const sums = paint.colours[contract]!;
-  const bottom = Array.from({ length: spec.columns }, (_, c) => {
+  const bottom = Array.from({ length: columns }, (_, c) => {
     const hop = lastRow + Math.floor(c / hops.columns);
-    const leaves = stationary === undefined ? drains(model, entries[hop]?.state) : streams(hop);
+    const leaves = stationary === undefined ? drains(model, entries[hop]?.state) : (streams(hop)?.columns ?? 0) > c;
     return leaves ? sums : idle;
   });
   return { left, top, bottom };
@@ -193,7 +196,7 @@ const drains = (model: Model, state: number | undefined): boolean =>
 
 /** How much each PE worked, as a drawing: the more, the darker (in the dark theme, the lighter). */
 export function usageDrawing(info: ArrayInfo, paint: Paint, shares: Float64Array): ArrayDrawing {
-  const { rows, columns } = info.spec;
+  const { rows, columns } = info;
   const { ground } = CHROME[paint.theme];
   const works = paint.colours[info.contract]!;
   const STEPS = 64;

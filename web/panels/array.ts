@@ -219,8 +219,8 @@ function layOut(parts: Parts, save: HTMLElement, step: (cycles: number) => void)
   return el("div", { class: "deck-array" }, el("div", { class: "array-main" }, controls, parts.box), parts.facts);
 }
 
-const captionsOf = ({ spec }: ArrayInfo, when: string): Captions => ({
-  top: `${spec.name}: ${spec.rows} × ${spec.columns}, ${NAMES[spec.dataflow]}`,
+const captionsOf = ({ spec, rows, columns }: ArrayInfo, when: string): Captions => ({
+  top: `${spec.name}: ${rows} × ${columns}, ${NAMES[spec.dataflow]}${spec.pairCodes === true ? ", decoders of outlier–victim pairs at its borders" : ""}`,
   bottom: when,
 });
 
@@ -287,7 +287,7 @@ function showCycle(
   key: HTMLElement,
 ): void {
   const { spec } = info;
-  const all = spec.rows * spec.columns;
+  const all = info.rows * info.columns;
   const rows: Row[] = [["cycle", exact(time)]];
   const layer = layerAt(model, time);
   if (layer !== undefined) rows.push(["layer", layer.name]);
@@ -314,6 +314,18 @@ function showCycle(
     const scaling =
       rescale === undefined ? "–" : `bit ${rescale.cycle} of ${rescale.cycles}${serial.waits ? ", PEs wait" : ""}`;
     rows.push(["rescale", scaling]);
+  }
+  if (spec.pairCodes === true) {
+    // The decoder of a row or column works in the cycle in which its operand enters the first PE.
+    const at = (hop: number, of: "rows" | "columns"): number => {
+      const e = wave.entries[hop];
+      return e !== undefined && e.state === info.contract && e[of] > hop ? 1 : 0;
+    };
+    let decoding = 0;
+    for (let r = 0; r < info.rows; r++) decoding += at(r, "rows");
+    for (let c = 0; c < info.columns; c++) decoding += at(c, "columns");
+    const decoders = info.rows + info.columns;
+    rows.push(["decoders", counter(decoding, decoders, `${exact(decoding)} of ${exact(decoders)} at work`)]);
   }
   for (const { name, lane, feeds } of info.feeders) {
     const at = feederAt(model, lane, time);
@@ -358,7 +370,7 @@ function keyOf(model: Model, info: ArrayInfo, { entries }: Wave): HTMLElement {
   );
 }
 
-function showUsage(facts: HTMLElement, shares: Float64Array, { spec }: ArrayInfo, cycles: number): void {
+function showUsage(facts: HTMLElement, shares: Float64Array, { rows, columns }: ArrayInfo, cycles: number): void {
   let [least, most, sum] = [1, 0, 0];
   for (const share of shares) {
     least = Math.min(least, share);
@@ -373,7 +385,7 @@ function showUsage(facts: HTMLElement, shares: Float64Array, { spec }: ArrayInfo
       ["mean", share(sum / shares.length)],
       ["busiest PE", share(most)],
       ["least busy", share(least)],
-      ["PEs", `${spec.rows} × ${spec.columns}`],
+      ["PEs", `${rows} × ${columns}`],
     ]),
     el("p", { class: "quiet" }, "The share of cycles in which each PE multiplies: of the range, or the whole run."),
   );
