@@ -127,7 +127,7 @@ export function facetsOf(runs: readonly Run[], baseline: number): readonly Facet
   const series = seriesOf(runs);
   const facets = new Map<string, number[]>();
   runs.forEach((run, i) => {
-    const name = [run.workload, run.phase].filter((s) => s !== "").join(" · ");
+    const name = facetName(run);
     facets.set(name, [...(facets.get(name) ?? []), i]);
   });
   return [...facets].map(([name, members]) => {
@@ -149,11 +149,13 @@ export function facetsOf(runs: readonly Run[], baseline: number): readonly Facet
   });
 }
 
-/** Machine and details of each run, without what all runs share. */
+const facetName = (run: Run): string => [run.workload, run.phase].filter((s) => s !== "").join(" · ");
+
+/** Machine and details of each run, without what all runs of its picture share. */
 function seriesOf(runs: readonly Run[]): readonly string[] {
-  const details = runs.map((r) => r.details);
   return runs.map((run) => {
-    const own = run.details.filter((d) => !details.every((other) => other.includes(d)));
+    const beside = runs.filter((r) => facetName(r) === facetName(run));
+    const own = run.details.filter((d) => !beside.every((r) => r.details.includes(d)));
     return [run.hardware, ...own].filter((s) => s !== "").join(" · ");
   });
 }

@@ -1,6 +1,6 @@
 /** What charts say: amounts, waterfalls, array and counters against the report, brute force and closed forms. */
 import fc from "fast-check";
-import { beforeAll, describe, expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
 import { encodeTrace } from "../../simulator/index.ts";
 import { arrayOf, progressAt, serialAt, usage, waveAt } from "../../web/array.ts";
 import { csvText } from "../../web/charts/save.ts";
@@ -24,12 +24,8 @@ async function modelOf(machine: string): Promise<{ model: Model; simulation: Ret
   return { model: loaded.model, simulation };
 }
 
-let plain: Awaited<ReturnType<typeof modelOf>>;
-let serial: Awaited<ReturnType<typeof modelOf>>;
-beforeAll(async () => {
-  plain = await modelOf("systolic-32-os");
-  serial = await modelOf("bitmod");
-});
+const plain = await modelOf("systolic-32-os");
+const serial = await modelOf("bitmod");
 
 const close = (a: number, b: number): void =>
   expect(Math.abs(a - b)).toBeLessThanOrEqual(1e-9 * Math.max(1, Math.abs(b)));

@@ -26,6 +26,7 @@ import { clampWindow } from "../view-spec.ts";
 import { onChange, type Panel, type PanelContext } from "./panel.ts";
 
 const SPEEDS = [1, 2, 4, 16, 64, 256, 1024] as const;
+const CAPTION_CHARACTER = 6.4;
 const NAMES = { ws: "weight stationary", os: "output stationary", is: "input stationary" } as const;
 
 export interface ArrayPanel extends Panel {
@@ -220,7 +221,7 @@ function layOut(parts: Parts, save: HTMLElement, step: (cycles: number) => void)
 }
 
 const captionsOf = ({ spec, rows, columns }: ArrayInfo, when: string): Captions => ({
-  top: `${spec.name}: ${rows} × ${columns}, ${NAMES[spec.dataflow]}${spec.pairCodes === true ? ", decoders of outlier–victim pairs at its borders" : ""}`,
+  top: `${spec.name}: ${rows} × ${columns}, ${NAMES[spec.dataflow]}${spec.pairCodes === true ? ", pair decoders at its borders" : ""}`,
   bottom: when,
 });
 
@@ -233,7 +234,9 @@ function paintOn(
 ): void {
   const pixelRatio = pixelRatioOf();
   const { width, height } = sizeOf(place, array.rows, array.columns);
-  const [w, h] = [Math.max(160, width), height];
+  // The caption may be wider than a small array.
+  const words = place.x + captions.top.length * CAPTION_CHARACTER + 8;
+  const [w, h] = [Math.max(width, Math.min(words, canvas.parentElement?.clientWidth ?? words)), height];
   if (canvas.width !== Math.round(w * pixelRatio)) canvas.width = Math.round(w * pixelRatio);
   if (canvas.height !== Math.round(h * pixelRatio)) canvas.height = Math.round(h * pixelRatio);
   canvas.style.width = `${w}px`;

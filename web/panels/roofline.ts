@@ -6,6 +6,8 @@ import { figure } from "../charts/svg.ts";
 import { button, el, fill } from "../dom.ts";
 import { bytes, exact, percent, short } from "../format.ts";
 import { layerAt } from "../layout.ts";
+import { rangeTotals } from "../mix.ts";
+import type { Model } from "../model.ts";
 import { amountsIn, quantitiesOf } from "../quantities.ts";
 import { boundOf, type Dot, dotOf, intensityOf, rateOf, roofsOf } from "../roofs.ts";
 import { addUp, groupName, groupsOf, type Operation, runTitle, shortNames, workerOf } from "../run.ts";
@@ -50,20 +52,38 @@ function verdict(dot: Dot, roofs: ReturnType<typeof roofsOf>): string {
     : `${first} Then ${other} has room for ${room.toPrecision(3)} × more.`;
 }
 
-/** Where the worker's cycles went, the most first. */
-function cycleList(operations: readonly Operation[], worker: string | undefined): HTMLElement {
+/** Cycles by what the worker did in them. */
+type Doing = Readonly<Record<string, number>>;
+
+function doingOf(operations: readonly Operation[], worker: string | undefined): Doing {
   const tables = operations
     .flatMap((o) => (worker === undefined ? [] : [o.units[worker]]))
     .filter((t) => t !== undefined);
-  const all = operations.reduce((sum, o) => sum + o.cycles, 0);
-  const parts = [
-    ...Object.entries(addUp(tables.map((t) => t.busy))).map(([name, cycles]) => [`works: ${name}`, cycles] as const),
-    ...Object.entries(addUp(tables.map((t) => t.stall))).map(([name, cycles]) => [`waits: ${name}`, cycles] as const),
-    ["idle", tables.reduce((sum, t) => sum + t.idle, 0)] as const,
-  ]
+  const named = (prefix: string, part: Readonly<Record<string, number>>): Doing =>
+    Object.fromEntries(Object.entries(part).map(([name, cycles]) => [`${prefix}: ${name}`, cycles]));
+  return addUp(tables.map((t) => ({ ...named("works", t.busy), ...named("waits", t.stall), idle: t.idle })));
+}
+
+/** The same of a range of the trace. */
+function doingIn(model: Model, worker: string | undefined, from: number, to: number): Doing {
+  const lane = model.lanes.findIndex((l) => l.name === worker);
+  if (lane < 0) return {};
+  const totals = rangeTotals(model, lane, from, to);
+  return Object.fromEntries(
+    model.states.map(({ family, label }, i) => {
+      const name = family === "idle" ? "idle" : `${family === "busy" ? "works" : "waits"}: ${label}`;
+      return [name, totals[i]!];
+    }),
+  );
+}
+
+/** Where the worker's cycles went, the most first. */
+function cycleList(doing: Doing, worker: string | undefined): HTMLElement {
+  const parts = Object.entries(doing)
     .filter(([, cycles]) => cycles > 0)
     .sort((a, b) => b[1] - a[1]);
   if (parts.length === 0) return el("div");
+  const all = parts.reduce((sum, [, cycles]) => sum + cycles, 0);
   const rows = parts.map(([name, cycles]) =>
     el(
       "tr",
@@ -99,11 +119,16 @@ export function rooflinePanel(context: PanelContext): Panel {
   const drawWords = (): void => {
     const { focus } = context.spec();
     const group = groups.find((g) => g.name === focus);
-    const operations = group?.operations ?? run.operations;
     const dot = group === undefined ? rangeDot(context) : dots.find((d) => d.key === focus);
     const title =
       group === undefined ? (context.spec().range === undefined ? "The whole run" : "The range") : short_(focus);
     const first = group?.operations[0];
+    const { range } = context.spec();
+    const { model } = context;
+    const doing =
+      group === undefined && range !== undefined && model !== undefined
+        ? doingIn(model, worker, range.from, range.to)
+        : doingOf(group?.operations ?? run.operations, worker);
     fill(
       words,
       el("h2", {}, title),
@@ -123,13 +148,13 @@ export function rooflinePanel(context: PanelContext): Panel {
             el(
               "div",
               { class: "buttons" },
-              button({ class: "quiet-button" }, `show the first of ${operations.length}`, () =>
+              button({ class: "quiet-button" }, `show the first of ${group?.operations.length ?? 0}`, () =>
                 context.show(first.start, first.start + first.cycles),
               ),
               button({ class: "quiet-button" }, "clear", () => context.update({ focus: "" })),
             ),
           ]),
-      cycleList(operations, worker),
+      cycleList(doing, worker),
     );
   };
   const draw = (): void => {
