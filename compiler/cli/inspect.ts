@@ -17,7 +17,7 @@ import { formatNamed } from "../quantize/named.ts";
 import { blockCaption, blockPicture } from "./block-picture.ts";
 import { eachPiece, type PackedView, packedViews, partsOf } from "./dequantize.ts";
 import { formatShare, formatSqnr } from "./quantize-report.ts";
-import { formatBytes, printTable } from "./table.ts";
+import { formatBytes, printTable, withoutControls } from "./table.ts";
 import { globMatcher, type OpenTensors, refuseFile, withTensors } from "./tensor-files.ts";
 import { EXIT, type Exit, printJson, type Terminal, usageError } from "./terminal.ts";
 
@@ -263,13 +263,17 @@ function printRows(terminal: Terminal, rows: readonly Row[], stats: boolean): vo
       ...(stats ? ["Min", "Max", "Deviation"].map((title) => ({ title, align: "right", drop: 5 }) as const) : []),
     ],
     rows.map((r) => [
-      r.name,
+      withoutControls(r.name),
       r.format,
       r.shape.join(" × ") || "1",
       r.bitsPerValue.toFixed(3).replace(/\.?0+$/, ""),
       formatBytes(r.bytes),
       ...(errors
-        ? [r.rule ?? "", r.sqnrDb === undefined ? "" : formatSqnr(r.sqnrDb), r.maxError?.toExponential(2) ?? ""]
+        ? [
+            withoutControls(r.rule ?? ""),
+            r.sqnrDb === undefined ? "" : formatSqnr(r.sqnrDb),
+            r.maxError?.toExponential(2) ?? "",
+          ]
         : []),
       ...(shares ? [formatShare(r.beyond3Sigma)] : []),
       ...(stats ? [figure(r.stats?.min), figure(r.stats?.max), figure(r.stats?.deviation)] : []),
@@ -293,6 +297,6 @@ function plainValue(value: MetadataValue): unknown {
 function shorten(value: unknown): string {
   const text = typeof value === "string" ? value : JSON.stringify(value);
   // Control characters of a file must not reach the terminal.
-  const clean = text.replace(/\p{Cc}+/gu, " ");
+  const clean = withoutControls(text);
   return clean.length > 100 ? `${clean.slice(0, 99)}…` : clean;
 }

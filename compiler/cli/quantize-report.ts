@@ -2,7 +2,7 @@
 import type { PackedTensor } from "../io/packed.ts";
 import { countOf } from "../io/tensor-file.ts";
 import type { Job, OutputPlan } from "./quantize-plan.ts";
-import { formatBytes, formatSeconds, printTable } from "./table.ts";
+import { formatBytes, formatSeconds, printTable, withoutControls } from "./table.ts";
 import type { OpenTensors } from "./tensor-files.ts";
 import { printJson, type Terminal } from "./terminal.ts";
 
@@ -55,7 +55,7 @@ export function reportQuantized(
       { title: "Beyond 3σ", align: "right", drop: 3 },
     ],
     rows.map((r) => [
-      r.name,
+      withoutControls(r.name),
       r.shape.join(" × "),
       r.bitsPerValue.toFixed(3),
       formatSqnr(r.sqnrDb),

@@ -77,3 +77,8 @@ export function formatSeconds(seconds: number): string {
   if (seconds >= 1e-3) return `${(seconds * 1e3).toPrecision(3)} ms`;
   return `${(seconds * 1e6).toPrecision(3)} µs`;
 }
+
+/** Text of a file without characters that would steer a terminal. */
+export function withoutControls(text: string): string {
+  return text.replace(/\p{Cc}+/gu, " ");
+}

@@ -184,8 +184,9 @@ const isText = (value: unknown): value is string => typeof value === "string";
 /** Blocks of a power of two that fit in a row, and a seed: nothing else can be undone. */
 const isRotation = (value: unknown): boolean =>
   isObject(value) &&
-  Number.isInteger(Math.log2(Number(value.block))) &&
-  Number(value.block) >= 1 &&
+  typeof value.block === "number" &&
+  Number.isInteger(Math.log2(value.block)) &&
+  value.block >= 1 &&
   Number.isInteger(value.seed);
 
 /** Reads a record, or says what is wrong with it. */

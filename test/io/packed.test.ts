@@ -133,6 +133,17 @@ describe("records", () => {
       record({ w: { ...entry, format: "f" } }, [{ name: "a", text: "format f {" }]),
       /do not give/,
     ],
+    [
+      "a rotation of a third",
+      record({ w: { ...entry, rotation: { block: 3, seed: 1 } } }),
+      /the entry of tensor `w` is incomplete/,
+    ],
+    [
+      "a rotation beyond the row",
+      record({ w: { ...entry, rotation: { block: 4, seed: 1 } } }),
+      /rows of `w` are no multiple of 4/,
+    ],
+    ["fewer than no outliers", record({ w: { ...entry, outliers: -1 } }), /the entry of tensor `w` is incomplete/],
     ["a missing field", record({ w: entry }), /`w` lacks the tensor `w.scale`/],
   ] as const)("with %s are refused", (_, text, message) => {
     const sink = new Diagnostics();
@@ -149,7 +160,24 @@ describe("records", () => {
     const shape = fc.array(fc.oneof(fc.integer({ min: -2, max: 300 }), fc.constantFrom(2 ** 31, 2 ** 53)), {
       maxLength: 4,
     });
-    const tensor = fc.record({ format: value, shape, type: value, rule: value, error: fc.constant(entry.error) });
+    const odd = fc.oneof(
+      fc.integer(),
+      fc.constantFrom(null, true, "4", 2 ** 53),
+      fc.record({ block: fc.oneof(fc.integer(), fc.constantFrom("4", 2)), seed: fc.integer() }),
+    );
+    const tensor = fc.record(
+      {
+        format: value,
+        shape,
+        type: value,
+        rule: value,
+        error: fc.constant(entry.error),
+        rotation: odd,
+        channels: odd,
+        outliers: odd,
+      },
+      { requiredKeys: ["format", "shape", "type", "rule", "error"] },
+    );
     const any = fc.record({
       version: fc.constant(1),
       sources: fc.array(fc.record({ name: fc.string(), text: fc.string() }), { maxLength: 2 }),
