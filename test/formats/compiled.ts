@@ -20,12 +20,15 @@ export type Kind = "decode" | "linear";
  * Formats of the library and instances of its families. Integers under a scale differ in two numbers, width and group:
  * each width stands here once for either sign, and each kind of scale three times.
  */
-export const FORMATS: readonly string[] = [...stdFiles().flatMap((file) => file.formats), ...INSTANCE_NAMES].filter(
-  (name) => {
-    const [, width, scope] = /^[iu](\d)_(tensor|row|g32|g64|g128)$/.exec(name) ?? [];
-    return width === undefined || ["tensor", "row", "g32", "g64", "g128"][Number(width) % 5] === scope;
-  },
-);
+export const FORMATS: readonly string[] = allFormats().filter((name) => {
+  const [, width, scope] = /^[iu](\d)_(tensor|row|g32|g64|g128)$/.exec(name) ?? [];
+  return width === undefined || ["tensor", "row", "g32", "g64", "g128"][Number(width) % 5] === scope;
+});
+
+/** Every format of the library, and instances of those with parameters. */
+export function allFormats(): readonly string[] {
+  return [...stdFiles().flatMap((file) => file.formats), ...INSTANCE_NAMES];
+}
 
 const TEXTS: Readonly<Record<Kind, (format: string) => string>> = {
   decode: (f) => `op decode<N, K>(w: ${f}[N, K]) -> f32[N, K] { y[n, k] = w[n, k] }`,
@@ -34,16 +37,21 @@ const TEXTS: Readonly<Record<Kind, (format: string) => string>> = {
 }`,
 };
 
-/** Odd numbers of tokens and channels; at least 96 values a row, which is no multiple of most steps. */
-const TOKENS = 3;
-const CHANNELS = 5;
-const LEAST_COLUMNS = 96;
+export interface Shape {
+  readonly tokens: number;
+  readonly channels: number;
+  /** Values a row at least: rows are whole blocks. */
+  readonly columns: number;
+}
+
+/** Odd numbers of tokens and channels; 96 values a row are no multiple of most steps. */
+const SHAPES: Readonly<Record<Kind, Shape>> = {
+  decode: { tokens: 1, channels: 2, columns: 96 },
+  linear: { tokens: 3, channels: 5, columns: 96 },
+};
 
 /** Products read 8 values a lane, so that words are crossed at places that depend on the lane; decoding reads 32. */
-const SCHEDULES: Readonly<Record<Kind, ScheduleRequest>> = {
-  decode: {},
-  linear: { strategy: "fma", tileM: 1, tileN: 1, chunk: 8 },
-};
+const SMALL_CHUNK = 8;
 
 export interface Case {
   readonly name: string;
@@ -53,22 +61,26 @@ export interface Case {
   readonly sizes: { readonly M: number; readonly N: number; readonly K: number };
 }
 
-export function caseOf(name: string, kind: Kind): Case {
+export function caseOf(name: string, kind: Kind, shape: Shape = SHAPES[kind]): Case {
   const diagnostics = new Diagnostics();
   const module = check([{ name: `${kind}.loom`, text: TEXTS[kind](name) }], diagnostics);
   const format = module.formats.find((f) => f.name === name);
   if (format === undefined) internal(`${name}: ${JSON.stringify(diagnostics.list)}`);
-  const K = format.block * Math.ceil(LEAST_COLUMNS / format.block);
-  return { name, kind, module, format, sizes: { M: TOKENS, N: kind === "decode" ? 2 : CHANNELS, K } };
+  const K = format.block * Math.ceil(shape.columns / format.block);
+  return { name, kind, module, format, sizes: { M: shape.tokens, N: shape.channels, K } };
 }
 
-export function compileCase({ name, kind, module, sizes, format }: Case, target: string): Compiled {
+/** Small tiles, so that texts are short. A step stays inside a block, or is a number of whole blocks. */
+function smallTiles({ kind, format }: Case): ScheduleRequest {
+  if (kind === "decode") return {};
+  const chunk = format.block === 1 ? SMALL_CHUNK : [SMALL_CHUNK, 4, 2, 1].find((c) => format.block % c === 0);
+  return { strategy: "fma", tileM: 1, tileN: 1, chunk: chunk ?? 1 };
+}
+
+export function compileCase(c: Case, target: string, schedule: ScheduleRequest = smallTiles(c)): Compiled {
+  const { name, kind, module, sizes } = c;
   const diagnostics = new Diagnostics();
   const { M, ...rest } = sizes;
-  const asked = SCHEDULES[kind];
-  // A step stays inside a block, or is a number of whole blocks.
-  const chunk = format.block === 1 ? 8 : [8, 4, 2, 1].find((c) => format.block % c === 0);
-  const schedule: ScheduleRequest = kind === "decode" ? asked : { ...asked, chunk: chunk ?? 1 };
   const request = { sources: [], op: kind, sizes: kind === "decode" ? rest : sizes, target, schedule };
   const made = compile(request, diagnostics, module);
   if (made === undefined) throw new Error(`${name} on ${target}: ${JSON.stringify(diagnostics.list)}`);
@@ -137,7 +149,7 @@ export function mistakes(c: Case, made: Compiled, { expected, magnitudes }: Oper
 }
 
 /** Numbers that every target keeps: f32's normal ones, and 0. Targets may flush what is smaller. */
-const isExact = (x: number): boolean => Math.fround(x) === x && (x === 0 || Math.abs(x) >= 2 ** -126);
+export const isExact = (x: number): boolean => Math.fround(x) === x && (x === 0 || Math.abs(x) >= 2 ** -126);
 
 /** Larger sums may leave f32's range before they are scaled: the compiler's bound does not speak of them. */
 const LARGEST = 2 ** 120;
