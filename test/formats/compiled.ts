@@ -6,6 +6,7 @@ import type { ScheduleRequest } from "../../compiler/schedule/schedule.ts";
 import { stdFiles } from "../../compiler/std.ts";
 import { consultOracle, storedType } from "../../compiler/trial.ts";
 import { Diagnostics, internal } from "../../ir/diagnostics.ts";
+import { evalProgram } from "../../ir/eval/program.ts";
 import { f16Round } from "../../ir/float.ts";
 import type { Format } from "../../ir/format.ts";
 import type { Program, Tensor } from "../../ir/program.ts";
@@ -93,6 +94,8 @@ export interface Operands {
   readonly expected: Float64Array;
   /** What error bounds refer to: Σ|x·w|, with |w| as the sum of the magnitudes of the terms that make w up. */
   readonly magnitudes: () => Float64Array;
+  /** Elements that are decoded values alone and on whose way f32 rounds nothing: they must be met exactly. */
+  readonly exact: () => ReadonlySet<number>;
 }
 
 export function operandsOf(c: Case, program: Program): Operands {
@@ -102,8 +105,15 @@ export function operandsOf(c: Case, program: Program): Operands {
   const find = (id: string): Tensor => program.tensors.find((t) => t.id === id) ?? internal(`no tensor ${id}`);
   const word = (t: Tensor): "u32" | "f32" => (t.type === "f32" ? "f32" : "u32");
   const words = Object.fromEntries(Object.entries(inputs).map(([id, v]) => [id, toWords(find(id), v, word(find(id)))]));
-  const terms = (): Float64Array => consultOracle(decodingOf(c.name, N, K).program, inputs).magnitudes.y!;
-  if (c.kind === "decode") return { words, expected: weights, magnitudes: terms };
+  const decoding = (): Program => decodingOf(c.name, N, K).program;
+  const terms = (): Float64Array => consultOracle(decoding(), inputs).magnitudes.y!;
+  const exact = (): ReadonlySet<number> => {
+    const rounded = evalProgram(decoding(), inputs, { arithmetic: "typed" }).y!;
+    const isExact = (at: number): boolean => rounded[at] === weights[at] && isKept(weights[at]!);
+    if (c.kind === "decode") return new Set([...weights.keys()].filter(isExact));
+    return new Set([...Array(N).keys()].filter((n) => isExact((n + 1) * K - 1)));
+  };
+  if (c.kind === "decode") return { words, expected: weights, magnitudes: terms, exact };
   const next = random(K);
   // The first token asks for one column: what it gets is a decoded value and nothing else.
   const x = Float64Array.from({ length: M * K }, (_, n) =>
@@ -117,39 +127,36 @@ export function operandsOf(c: Case, program: Program): Operands {
       return sum;
     });
   const expected = product(x, weights);
-  return {
-    words: { ...words, x: toWords(find("x"), x) },
-    expected,
-    magnitudes: () => product(x.map(Math.abs), terms()),
-  };
+  const magnitudes = (): Float64Array => product(x.map(Math.abs), terms());
+  return { words: { ...words, x: toWords(find("x"), x) }, expected, magnitudes, exact };
 }
 
 /** Words of the result that the kernels left, against the operands' expectation; one sentence for each kind of mistake. */
-export function mistakes(c: Case, made: Compiled, { expected, magnitudes }: Operands, words: Uint32Array): string[] {
+export function mistakes(c: Case, made: Compiled, operands: Operands, words: Uint32Array): string[] {
   const tensor = made.program.tensors.find((t) => t.id === "y") ?? internal("no result");
   const values = fromWords(tensor, words, storedType(made, "y"));
   const { bound } = made.report.accumulator;
+  const { expected } = operands;
   const found: string[] = [];
   const say = (n: number, what: string): void => {
     found.push(`${c.name} ${c.kind} [${n}]: ${values[n]} in place of ${expected[n]}, ${what}`);
   };
   const off = [...expected.keys()].filter((n) => values[n] !== expected[n] && !Object.is(values[n], expected[n]));
   if (off.length === 0) return found;
-  const magnitude = magnitudes();
+  const magnitude = operands.magnitudes();
+  const exact = operands.exact();
   for (const n of off) {
     const [y, size] = [expected[n]!, magnitude[n]!];
     const allowed = bound.relativeToMagnitude * size + bound.relativeToResult * Math.abs(y) + bound.absolute;
-    const isSingle = c.kind === "decode" || n < c.sizes.N;
-    // A sum of terms that together fit 24 bits is exact on the way, too.
-    if (isSingle && isExact(y) && isExact(size)) say(n, "which f32 holds");
+    if (exact.has(n)) say(n, "which f32 holds");
     else if (!Number.isFinite(y)) say(n, "not finite");
     else if (size < LARGEST && !(Math.abs(values[n]! - y) <= allowed)) say(n, `more than ${allowed} away`);
   }
   return found;
 }
 
-/** Numbers that every target keeps: f32's normal ones, and 0. Targets may flush what is smaller. */
-export const isExact = (x: number): boolean => Math.fround(x) === x && (x === 0 || Math.abs(x) >= 2 ** -126);
+/** Numbers that every target keeps: normal ones, and 0. Targets may flush what is smaller. */
+const isKept = (x: number): boolean => x === 0 || Math.abs(x) >= 2 ** -126;
 
 /** Larger sums may leave f32's range before they are scaled: the compiler's bound does not speak of them. */
 const LARGEST = 2 ** 120;
