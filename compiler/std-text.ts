@@ -236,13 +236,13 @@ format sign_stack<L, R, K> {
   value(i) = sum l < L { (2 * (q[i] >> l & 1) - 1) * sum r < R { left[l * R + r] * right[(l * R + r) * K + i] } }
 }
 
-// Complex weights 1, i, -1, -i with a scale for real and one for imaginary parts ("iFairy", arXiv:2508.05571): the two parts
-// are the operand's last axis, so a number takes one bit.
-format complex_unit {
-  block 2
+// Complex weights 1, i, -1, -i with a scale for real and one for imaginary parts ("iFairy", arXiv:2508.05571), G of them a
+// block. The two parts of a number follow each other along the operand's axis, so each takes one bit.
+format complex_unit<G> {
+  block 2 * G
   tensor scale: f32[2]
-  q: u2
-  value(i) = scale[i] * [1, 0, -1, 0, 0, 1, 0, -1][q + 4 * i]
+  q: u2[G]
+  value(i) = scale[i % 2] * [1, 0, -1, 0, 0, 1, 0, -1][q[i / 2] + 4 * (i % 2)]
 }
 
 // Signs with a scale per group, but S of K columns, the same in every row, in four bits ("PTQ1.61", arXiv:2502.13179): a
@@ -1136,8 +1136,6 @@ format residual<A, B, V> {
   value(i) = scale * (vectors[first * V + i] + residuals[second * V + i])
 }
 
-format vptq_8x12_8 = residual<12, 8, 8>
-
 // Points of an E8 lattice (Tseng et al., "QuIP#", ICML 2024): eight bits select the magnitudes of eight values, seven their
 // signs, the eighth sign makes the sign bits even or odd as the magnitudes are, and one bit shifts all by a quarter.
 format lattice_e8 {
@@ -1187,8 +1185,6 @@ format trellis_mad<B> {
   value(i) = scale * one_mad(sum j < (16 / B) { q[(i - j + 256) % 256] << B * j })
 }
 
-format trellis_mad2 = trellis_mad<2>
-
 // QTIP's hybrid code: a state stands for two values, 2 B bits follow each other state. A hash of the state selects one of
 // 512 pairs that the tensor brings along, and the sign of its first number.
 format trellis_hybrid<B> {
@@ -1203,8 +1199,6 @@ format trellis_hybrid<B> {
     scale * ((i % 2 == 0) & ((hash >> 15 & 1) == 1) ? -size : size)
   }
 }
-
-format trellis_hybrid2 = trellis_hybrid<2>
 
 // Dictionary codes of variable length (Frantar and Alistarh, "QMoE", arXiv:2310.16795): a code of B bits stands for up to 28
 // numbers 0, low or high of the row. A tensor has T codes, one after the other. A group of G values begins \`skip\` values

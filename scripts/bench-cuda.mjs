@@ -1,8 +1,6 @@
 #!/usr/bin/env node
-/**
- * Writes CUDA benchmark programs: node scripts/bench-cuda.mjs [OUT] [--schedules | --check]. Run them on a GPU with
- * bench/cuda/run.py, checks with bench/cuda/check.py.
- */
+/** Writes CUDA programs for a GPU: node scripts/bench-cuda.mjs [OUT] [--schedules | --check]. */
+// Benchmarks are run by bench/cuda/run.py, checks by bench/cuda/check.py.
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";

@@ -330,6 +330,17 @@ export const trellisHybrid = (bits: number): Decoder => ({
   bitsPerValue: bits + perRow(16) + perTensor(16 * 1024),
 });
 
+/** Powers of i, two bits each: cos and sin of a quarter turn for each step of the code. */
+export const complexUnit = (numbers: number): Decoder => ({
+  block: 2 * numbers,
+  bits: 2 * numbers,
+  value: (b, i, o) => {
+    const turn = (b.u(i - (i % 2), 2) * Math.PI) / 2;
+    return o.scale![i % 2]! * Math.round(i % 2 === 0 ? Math.cos(turn) : Math.sin(turn));
+  },
+  bitsPerValue: 1 + perTensor(64),
+});
+
 /** A codebook of 2^a vectors and one of 2^b for the rest. */
 export const residual = (a: number, b: number, length: number): Decoder => ({
   block: length,
@@ -479,13 +490,6 @@ export const DECODERS: Readonly<Record<string, Decoder>> = {
     },
     bitsPerValue: (Math.ceil(4096 / 40) * 64) / 4096 + perTensor(32),
   },
-  complex_unit: {
-    block: 2,
-    bits: 2,
-    // Powers of i: cos and sin of a quarter turn for each step of the code.
-    value: (b, i, o) => o.scale![i]! * Math.round((i === 0 ? Math.cos : Math.sin)((b.u(0, 2) * Math.PI) / 2)),
-    bitsPerValue: 1 + perTensor(64),
-  },
   dual_binary: {
     block: 64,
     bits: 32 + 128,
@@ -535,9 +539,6 @@ export const DECODERS: Readonly<Record<string, Decoder>> = {
     },
     bitsPerValue: 2 + perRow(16) + perTensor(16 * 2048 + 256),
   },
-  vptq_8x12_8: residual(12, 8, 8),
-  trellis_mad2: trellis(2, oneMad),
-  trellis_hybrid2: trellisHybrid(2),
   trellis2: trellis(2),
   trellis4: trellis(4),
   q4_0: gguf(32, 18, (b, i) => b.f16(0) * (nibble(b, 2, i) - 8)),
