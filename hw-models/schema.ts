@@ -159,6 +159,8 @@ export interface VectorSpec {
   readonly kind: "vector";
   readonly name: string;
   readonly elementsPerCycle: number;
+  /** Exponentials, roots and quotients a cycle; absent: they are as fast as other operations. */
+  readonly specialPerCycle?: number | undefined;
   readonly energyPJPerElement: number;
   /** Of the whole unit; absent where nobody says. */
   readonly areaUm2?: number | undefined;
@@ -325,6 +327,7 @@ const unit = variant<UnitSpec>({
     kind: required(oneOf(["vector"])),
     name: required(name),
     elementsPerCycle: required(rate),
+    specialPerCycle: optional<number | undefined>(positive, undefined),
     energyPJPerElement: required(amount),
     areaUm2: area,
   }),

@@ -12,7 +12,7 @@ import { type Lanes, makeLanes, NULL_RECORDER, type Piece, type Recorder } from 
 import { dram } from "./memory/dram.ts";
 import { type Access, checkCapacity } from "./memory/sram.ts";
 import { busy, IDLE, type StallCause, type StateTable, stalled } from "./states.ts";
-import { activationCodes, weightCodes } from "./units/bit-serial.ts";
+import { activationCodes, contracts, weightCodes } from "./units/bit-serial.ts";
 import { nextBurst, transferOf } from "./units/dma.ts";
 import { type Player, playersOf } from "./units/index.ts";
 
@@ -477,6 +477,7 @@ class Engine {
 
 /** Cycles of a PE for one product of a program's operands: less than one where it carries out several. */
 function peCyclesPerMac(array: SystolicSpec, program: Program): number {
+  if (!contracts(program)) return 0;
   const [weight, activation] = [weightCodes(program), activationCodes(program)];
   const cycles = cyclesPerMac(array, weight.bits);
   const products = productsPerPe(array, weight.bits, activation.bits);

@@ -54,6 +54,7 @@ function readPeerPlan(terminal: Terminal, options: SimulateOptions): PeerPlan | 
     "experts",
     "threads",
     "maxCycles",
+    "elementwise",
   ] as const;
   for (const name of [...none, ...TRACE_OPTIONS, "kvBits", "report", "window"] as const)
     if (options[name] !== undefined)
@@ -246,7 +247,7 @@ async function steppedRun(
     "kanata",
     "perfetto",
   ] as const;
-  for (const name of [...none, "kvBits", "maxCycles", "report", "window"] as const)
+  for (const name of [...none, "kvBits", "maxCycles", "elementwise", "report", "window"] as const)
     if (options[name] !== undefined)
       return usageError(
         terminal,
