@@ -9,7 +9,7 @@ import type { Stall } from "./exposure.ts";
 import { joinNests, NestRunner } from "./fold-nest.ts";
 import { type Issue, type NestLoop, type OpInfo, prepare, type SignalAction, type Walker, type Work } from "./issue.ts";
 import { type Lanes, makeLanes, NULL_RECORDER, type Piece, type Recorder } from "./lanes.ts";
-import { dram } from "./memory/dram.ts";
+import { type Dram, type DramCounts, dram, type Served, type SteadyDram } from "./memory/dram.ts";
 import { type Access, checkCapacity } from "./memory/sram.ts";
 import { busy, IDLE, type StallCause, type StateTable, stalled } from "./states.ts";
 import { activationCodes, contracts, weightCodes } from "./units/bit-serial.ts";
@@ -22,6 +22,9 @@ const READ = busy("read");
 const WRITE = busy("write");
 const DRAM_BANDWIDTH = stalled("dram-bandwidth");
 const DRAM_LATENCY = stalled("dram-latency");
+const DRAM_ROW = stalled("dram-row");
+const DRAM_REFRESH = stalled("dram-refresh");
+const DRAM_TURN = stalled("dram-turn");
 
 /** What units did, as counts: energy is these times a table. */
 export interface Actions {
@@ -34,6 +37,8 @@ export interface Actions {
   readonly mapped: number;
   /** By memory: the off-chip memory and every buffer. */
   readonly memory: Readonly<Record<string, Access>>;
+  /** Rows opened and refreshes done off chip, where they are modelled. */
+  readonly dram: DramCounts;
 }
 
 export interface Run {
@@ -77,7 +82,7 @@ class Engine {
   readonly #issue: Issue;
   readonly #lanes: Lanes;
   readonly #recorder: Recorder;
-  readonly #memory: ReturnType<typeof dram>;
+  readonly #memory: Dram;
   readonly #rings: ReadonlyMap<string, RingState>;
   readonly #actors: readonly Actor[];
   readonly #byName: ReadonlyMap<string, Actor>;
@@ -86,7 +91,6 @@ class Engine {
   readonly #turns: Actor[] = [];
   readonly #dramName: string;
   readonly #dramLane: number;
-  readonly #latency: number;
   readonly #memories: readonly string[];
   readonly #feeders: readonly string[];
   readonly #cyclesPerMac: number;
@@ -102,8 +106,7 @@ class Engine {
     this.#recorder = recorder;
     const parts = partsOf(machine);
     this.#lanes = makeLanes(names, recorder, names.indexOf(parts.array.name));
-    this.#memory = dram(parts.dram);
-    this.#latency = parts.dram.latencyCycles;
+    this.#memory = dram(parts.dram, machine.clockMHz);
     this.#dramName = parts.dram.name;
     this.#dramLane = names.indexOf(parts.dram.name);
     this.#memories = machine.units.filter((u) => u.kind === "dram" || u.kind === "sram").map((u) => u.name);
@@ -143,10 +146,13 @@ class Engine {
       work: (actor: Actor, work: Work) => this.#work(actor, work),
     };
     const runner = new NestRunner(nest, actors, host, skips);
-    return { actors, runner, repeats: skips ? this.#makeRepeats(actors.at(-1)!, parts.at(-1)!.loop) : undefined };
+    const { steady } = this.#memory;
+    const repeats =
+      skips && steady !== undefined ? this.#makeRepeats(actors.at(-1)!, parts.at(-1)!.loop, steady) : undefined;
+    return { actors, runner, repeats };
   }
 
-  #makeRepeats(array: Actor, nest: NestLoop): BlockRepeats {
+  #makeRepeats(array: Actor, nest: NestLoop, memory: SteadyDram): BlockRepeats {
     const names = [...array.walker.loops.keys()];
     const around = names.slice(0, names.indexOf(nest.name));
     const host = {
@@ -154,7 +160,7 @@ class Engine {
       array,
       rings: [...this.#rings.values()],
       lanes: this.#lanes,
-      memory: this.#memory,
+      memory,
       dramLane: this.#dramLane,
       done: this.#done,
       crossed: this.#crossed,
@@ -195,14 +201,14 @@ class Engine {
       const asking = this.#asking();
       const [first] = asking;
       if (first === undefined) break;
-      if (asking.length > 1) this.#serveRounds(asking);
+      if (asking.length > 1 && this.#memory.steady !== undefined) this.#serveRounds(asking, this.#memory.steady);
       // Alone, a channel finishes its transfer before anybody else can ask: all others wait for what follows from it.
       this.#serve(first, asking.length === 1);
     }
     const stuck = this.#actors.filter((a) => !a.done);
     if (stuck.length > 0) internal(`deadlock: ${stuck.map(where).join("; ")}`);
     const cycles = Math.max(...this.#actors.map((a) => Math.max(a.now, a.visible)));
-    const actions = this.#actions();
+    const actions = this.#actions(cycles);
     this.#checkBytes(actions);
     return { cycles, ...this.#lanes.close(cycles), actions, ops: this.#issue.ops, lanes: this.#lanes.names };
   }
@@ -242,7 +248,8 @@ class Engine {
     actor.op = work.op.index;
     if (actor.player.kind === "channel") {
       const { bytes, store } = transferOf(work);
-      if (bytes > 0) actor.request = { work, store, left: bytes };
+      const address = actor.walker.address();
+      if (bytes > 0) actor.request = { work, store, left: bytes, address, seen: actor.now };
       return;
     }
     const { unit } = actor.player;
@@ -291,12 +298,19 @@ class Engine {
     if (request === undefined || player.kind !== "channel") internal(`${actor.name} asks for nothing`);
     const { store, work } = request;
     const { bytes, requests } = nextBurst(player.spec, request.left, alone);
-    const { begin, end, behind } = this.#memory.serve(index, bytes, requests, actor.now);
+    const { now } = actor;
+    const { seen, address } = request;
+    const served = this.#memory.serve({ channel: index, bytes, requests, now, seen, address, store });
+    const { begin, end, behind } = served;
     this.#crossed[store ? "write" : "read"] += bytes * requests;
+    request.address += bytes * requests;
+    request.seen = now;
     const op = work.op.index;
     this.#lanes.fill(index, begin, DRAM_BANDWIDTH, op, behind);
-    this.#lanes.fill(index, end, store ? STORE : LOAD, op);
     this.#lanes.fill(this.#dramLane, begin, IDLE);
+    this.#lose(index, begin, op, served);
+    this.#lose(this.#dramLane, begin, op, served);
+    this.#lanes.fill(index, end, store ? STORE : LOAD, op);
     this.#lanes.fill(this.#dramLane, end, store ? WRITE : READ, op);
     actor.now = end;
     actor.moves++;
@@ -304,8 +318,22 @@ class Engine {
     if (request.left > 0) return;
     actor.request = undefined;
     actor.operandsFree = end;
-    actor.visible = Math.max(actor.visible, store ? end : end + this.#latency);
+    actor.visible = Math.max(actor.visible, store ? end : end + this.#memory.latency);
     this.#ready.push(actor);
+  }
+
+  /** Cycles in which a request's data do not pass, before those in which they do. */
+  #lose(lane: number, from: number, op: number, { row, refresh, turn, latency }: Served): void {
+    let at = from;
+    for (const [state, cycles] of [
+      [DRAM_ROW, row],
+      [DRAM_REFRESH, refresh],
+      [DRAM_TURN, turn],
+      [DRAM_LATENCY, latency],
+    ] as const) {
+      at += cycles;
+      this.#lanes.fill(lane, at, state, op);
+    }
   }
 
   /** Channels with a request, in the order of time and, within a cycle, of the program's roles. */
@@ -334,7 +362,7 @@ class Engine {
    * Channels that have just been served one behind the other, with requests of one length, go on in turns until one of
    * them comes to its last request: so many rounds at once. Elsewhere it does nothing.
    */
-  #serveRounds(asking: readonly Actor[]): void {
+  #serveRounds(asking: readonly Actor[], memory: SteadyDram): void {
     const rounds = this.#commonRounds(asking);
     if (rounds < MIN_ROUNDS) return;
     const turns = asking.map((actor) => {
@@ -342,11 +370,11 @@ class Engine {
       if (request === undefined || player.kind !== "channel") internal(`${actor.name} asks for nothing`);
       return { actor, request, bytes: player.spec.requestBytes };
     });
-    const each = this.#memory.cycles(turns[0]!.bytes);
-    const free = this.#memory.free();
+    const each = memory.cycles(turns[0]!.bytes);
+    const free = memory.free();
     const waits = (turns.length - 1) * each;
     const inTurn = turns.every(
-      ({ actor, bytes }, i) => this.#memory.cycles(bytes) === each && actor.now === free - waits + i * each,
+      ({ actor, bytes }, i) => memory.cycles(bytes) === each && actor.now === free - waits + i * each,
     );
     if (!inTurn || each === 0) return;
     const onInterface: Piece[] = [];
@@ -359,11 +387,12 @@ class Engine {
       onInterface.push({ ...piece, state: store ? WRITE : READ });
       this.#crossed[store ? "write" : "read"] += rounds * bytes;
       request.left -= rounds * bytes;
+      request.address += rounds * bytes;
       actor.now += rounds * turns.length * each;
       actor.moves++;
     });
     this.#lanes.repeat(this.#dramLane, onInterface, rounds);
-    this.#memory.extend(turns.at(-1)!.actor.index, rounds * turns.length * each);
+    memory.extend(turns.at(-1)!.actor.index, rounds * turns.length * each);
   }
 
   /** Gives a signal, or takes one that has been given; false where it has not been given yet. */
@@ -441,7 +470,7 @@ class Engine {
   }
 
   /** Sums of all works; a place that is no memory is a register or a FIFO, whose energy is part of its unit's. */
-  #actions(): Actions {
+  #actions(cycles: number): Actions {
     const memory: Record<string, { -readonly [K in keyof Access]: Access[K] }> = {};
     for (const name of this.#memories)
       memory[name] = { readBytes: 0, writeBytes: 0, readElements: 0, writeElements: 0 };
@@ -461,7 +490,7 @@ class Engine {
         for (const key of Object.keys(access) as (keyof Access)[]) access[key] += times * moved[key];
       }
     }
-    return { macs, peCycles: macs * this.#cyclesPerMac, codes, mapped, memory };
+    return { macs, peCycles: macs * this.#cyclesPerMac, codes, mapped, memory, dram: this.#memory.counts(cycles) };
   }
 
   /** What works ask for has crossed the interface, byte for byte. */
