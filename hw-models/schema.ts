@@ -1,6 +1,6 @@
 /** Hardware models: what a machine is made of, as JSON with a unit in every name and a source for every number. */
 import type { Diagnostics } from "../ir/diagnostics.ts";
-import { DRAM_PARTS, type DramPart, dramPart, peakBytesPerSecond } from "./dram-part.ts";
+import { type DramSpec, dramSpec } from "./dram-spec.ts";
 import { type JsonNode, parseJson } from "./json.ts";
 import {
   amount,
@@ -15,11 +15,13 @@ import {
   orUnlimited,
   positive,
   type ReadContext,
-  type Reader,
   required,
   text,
   variant,
 } from "./read.ts";
+import { withPart } from "./with-memory.ts";
+
+export type { DramSpec, TimedDram } from "./dram-spec.ts";
 
 export const HARDWARE_SCHEMA = "bitloom.hardware/1";
 
@@ -29,30 +31,6 @@ export const DATAFLOWS = ["ws", "os", "is"] as const satisfies readonly Dataflow
 
 /** What a buffer holds, a channel moves and a feeder feeds. */
 export type OperandRole = "weight" | "activation" | "result";
-
-/** Channels of a memory part that share one address space: consecutive bursts go round them. */
-export interface TimedDram {
-  readonly part: DramPart;
-  readonly channels: number;
-  /** Rows stay open until another one is needed, or are closed after each burst. */
-  readonly page: "open" | "closed";
-}
-
-/**
- * Off-chip memory: one interface, shared by all channels. A file gives either its bandwidth, latency and energies, or
- * the name of a `part` (or the part itself) and how many of its `channels` there are; the rest then follows from it.
- */
-export interface DramSpec {
-  readonly kind: "dram";
-  readonly name: string;
-  /** The banks, rows and refreshes behind the interface; absent: only bandwidth and latency count. */
-  readonly timed?: TimedDram | undefined;
-  readonly bytesPerCycle: number;
-  /** From the end of a read's transfer on the interface to the data lying in the buffer. */
-  readonly latencyCycles: number;
-  readonly readEnergyPJPerByte: number;
-  readonly writeEnergyPJPerByte: number;
-}
 
 /** On-chip buffer. */
 export interface SramSpec {
@@ -255,109 +233,6 @@ const note = object<SourceNote>({
 const area = optional<number | undefined>(amount, undefined);
 const rate = orUnlimited(positive);
 const operands = ["weight", "activation", "result"] as const;
-
-const plainDram = object<Omit<DramSpec, "timed">>({
-  kind: required(oneOf(["dram"])),
-  name: required(name),
-  bytesPerCycle: required(rate),
-  latencyCycles: required(number({ min: 0, integer: true })),
-  readEnergyPJPerByte: required(amount),
-  writeEnergyPJPerByte: required(amount),
-});
-
-/** A part by its name, or written out. */
-const partOrName: Reader<DramPart> = (node, path, context) => {
-  if (node.kind !== "string") return dramPart(node, path, context);
-  const word = oneOf(DRAM_PARTS.map((p) => p.name))(node, path, context);
-  return DRAM_PARTS.find((p) => p.name === word);
-};
-
-const namedDram = object<{ readonly kind: "dram"; readonly name: string } & TimedDram>({
-  kind: required(oneOf(["dram"])),
-  name: required(name),
-  part: required(partOrName),
-  channels: required(count),
-  page: optional<"open" | "closed">(oneOf(["open", "closed"]), "open"),
-});
-
-/** Rates that follow from the clock are filled in once it is known: `withPart`. */
-const dramSpec: Reader<DramSpec> = (node, path, context) => {
-  if (member(node, "part") === undefined) return plainDram(node, path, context);
-  const found = namedDram(node, path, context);
-  if (found === undefined) return undefined;
-  const { kind, name: own, ...timed } = found;
-  const { readPJPerByte, writePJPerByte } = timed.part.energy;
-  return {
-    kind,
-    name: own,
-    timed,
-    bytesPerCycle: 0,
-    latencyCycles: 0,
-    readEnergyPJPerByte: readPJPerByte,
-    writeEnergyPJPerByte: writePJPerByte,
-  };
-};
-
-/** The machine with what follows from its memory's part and its own clock, and the part's sources among its own. */
-function withPart(found: AcceleratorModel): AcceleratorModel {
-  const { clockMHz, units, sources } = found;
-  const notes: SourceNote[] = [];
-  const filled = units.map((u): UnitSpec => {
-    if (u.kind !== "dram" || u.timed === undefined) return u;
-    const { part, channels } = u.timed;
-    const { RCDRD, CL } = part.timing;
-    const at = `units.${u.name}`;
-    for (const { field, cite, assumed } of part.sources)
-      notes.push({ field: `${at}.timed.part.${field}`, cite: `${part.name}: ${cite}`, assumed });
-    const from = (field: string, of: string): void => {
-      const note = part.sources.find((s) => s.field === of);
-      if (note !== undefined) notes.push({ ...note, field: `${at}.${field}`, cite: `${part.name}: ${note.cite}` });
-    };
-    from("readEnergyPJPerByte", "energy.readPJPerByte");
-    from("writeEnergyPJPerByte", "energy.writePJPerByte");
-    const follows = `follows from ${channels} channels of ${part.name} at this machine's clock`;
-    notes.push({ field: `${at}.bytesPerCycle`, cite: follows, assumed: false });
-    notes.push({ field: `${at}.latencyCycles`, cite: `${follows}: RCDRD + CL + a burst`, assumed: false });
-    const channelNote = sourceOf(found, `${at}.channels`);
-    if (channelNote !== undefined) notes.push({ ...channelNote, field: `${at}.timed.channels` });
-    return {
-      ...u,
-      bytesPerCycle: peakBytesPerSecond(part, channels) / (clockMHz * 1e6),
-      latencyCycles: Math.ceil(((RCDRD + CL + part.burstClocks) * clockMHz) / part.clockMHz),
-    };
-  });
-  const kept = sources.filter(
-    (s) => !filled.some((u) => u.kind === "dram" && u.timed !== undefined && s.field === `units.${u.name}.channels`),
-  );
-  return notes.length === 0 ? found : { ...found, units: filled, sources: [...kept, ...notes] };
-}
-
-/** The machine with another memory: so many channels of a part. */
-export function withMemory(
-  machine: AcceleratorModel,
-  part: DramPart,
-  channels: number,
-  page: TimedDram["page"] = "open",
-): AcceleratorModel {
-  const old = machine.units.find((u) => u.kind === "dram");
-  const at = `units.${old?.name ?? "dram"}`;
-  const { readPJPerByte, writePJPerByte } = part.energy;
-  const units = machine.units.map((u): UnitSpec =>
-    u === old
-      ? {
-          kind: "dram",
-          name: u.name,
-          timed: { part, channels, page },
-          bytesPerCycle: 0,
-          latencyCycles: 0,
-          readEnergyPJPerByte: readPJPerByte,
-          writeEnergyPJPerByte: writePJPerByte,
-        }
-      : u,
-  );
-  const chosen = { field: `${at}.channels`, cite: "asked for", assumed: true };
-  return withPart({ ...machine, units, sources: [...machine.sources.filter((s) => !s.field.startsWith(`${at}.`)), chosen] });
-}
 
 const unit = variant<UnitSpec>({
   dram: dramSpec,

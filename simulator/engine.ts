@@ -3,14 +3,15 @@ import { cyclesPerMac, partsOf, productsPerPe } from "../hw-models/derive.ts";
 import type { AcceleratorModel, SystolicSpec } from "../hw-models/schema.ts";
 import { internal } from "../ir/diagnostics.ts";
 import type { Program } from "../ir/program.ts";
+import { type Actions, countWorks } from "./actions.ts";
 import { type Actor, consumerOf, makeRing, type RingState } from "./actors.ts";
 import { BlockRepeats } from "./block-repeats.ts";
 import type { Stall } from "./exposure.ts";
 import { joinNests, NestRunner } from "./fold-nest.ts";
 import { type Issue, type NestLoop, type OpInfo, prepare, type SignalAction, type Walker, type Work } from "./issue.ts";
 import { type Lanes, makeLanes, NULL_RECORDER, type Piece, type Recorder } from "./lanes.ts";
-import { type Dram, type DramCounts, dram, type Served, type SteadyDram } from "./memory/dram.ts";
-import { type Access, checkCapacity } from "./memory/sram.ts";
+import { type Dram, dram, type Served, type SteadyDram } from "./memory/dram.ts";
+import { checkCapacity } from "./memory/sram.ts";
 import { busy, IDLE, type StallCause, type StateTable, stalled } from "./states.ts";
 import { activationCodes, contracts, weightCodes } from "./units/bit-serial.ts";
 import { nextBurst, transferOf } from "./units/dma.ts";
@@ -25,21 +26,6 @@ const DRAM_LATENCY = stalled("dram-latency");
 const DRAM_ROW = stalled("dram-row");
 const DRAM_REFRESH = stalled("dram-refresh");
 const DRAM_TURN = stalled("dram-turn");
-
-/** What units did, as counts: energy is these times a table. */
-export interface Actions {
-  readonly macs: number;
-  /** Cycles of PEs that worked: as many as `macs`, or terms of bit-serial PEs. */
-  readonly peCycles: number;
-  /** Codes decoded, by feeder. */
-  readonly codes: Readonly<Record<string, number>>;
-  /** Values mapped by the vector unit. */
-  readonly mapped: number;
-  /** By memory: the off-chip memory and every buffer. */
-  readonly memory: Readonly<Record<string, Access>>;
-  /** Rows opened and refreshes done off chip, where they are modelled. */
-  readonly dram: DramCounts;
-}
 
 export interface Run {
   readonly cycles: number;
@@ -469,28 +455,10 @@ class Engine {
     actor.lane.fill(end, actor.player.kind === "unit" ? actor.player.unit.tail : DRAM_LATENCY);
   }
 
-  /** Sums of all works; a place that is no memory is a register or a FIFO, whose energy is part of its unit's. */
   #actions(cycles: number): Actions {
-    const memory: Record<string, { -readonly [K in keyof Access]: Access[K] }> = {};
-    for (const name of this.#memories)
-      memory[name] = { readBytes: 0, writeBytes: 0, readElements: 0, writeElements: 0 };
-    const codes: Record<string, number> = {};
-    for (const name of this.#feeders) codes[name] = 0;
-    let macs = 0;
-    let mapped = 0;
-    for (const work of this.#issue.works) {
-      const times = this.#done[work.id] ?? 0;
-      macs += times * work.macs;
-      if (work.op.kind === "decode") codes[work.op.unit] = (codes[work.op.unit] ?? 0) + times * work.elements;
-      if (work.op.kind === "map") mapped += times * work.elements;
-      if (work.op.kind === "copy") checkCopy(work);
-      for (const { place, ...moved } of work.traffic) {
-        const access = memory[place === "global" ? this.#dramName : place.slice("unit:".length)];
-        if (access === undefined) continue;
-        for (const key of Object.keys(access) as (keyof Access)[]) access[key] += times * moved[key];
-      }
-    }
-    return { macs, peCycles: macs * this.#cyclesPerMac, codes, mapped, memory, dram: this.#memory.counts(cycles) };
+    const names = { dram: this.#dramName, memories: this.#memories, feeders: this.#feeders };
+    const counts = countWorks(this.#issue.works, this.#done, names);
+    return { ...counts, peCycles: counts.macs * this.#cyclesPerMac, dram: this.#memory.counts(cycles) };
   }
 
   /** What works ask for has crossed the interface, byte for byte. */
@@ -517,11 +485,4 @@ function peCyclesPerMac(array: SystolicSpec, program: Program): number {
 function where(actor: Actor): string {
   const { blocked } = actor;
   return blocked === undefined ? `${actor.name} is at work` : `${actor.name} waits to ${blocked.what} ${blocked.ring}`;
-}
-
-/** A copy puts down as many bytes as it takes up. */
-function checkCopy(work: Work): void {
-  const read = work.traffic.reduce((sum, t) => sum + t.readBytes, 0);
-  const written = work.traffic.reduce((sum, t) => sum + t.writeBytes, 0);
-  if (read !== written) internal(`${work.op.name} reads ${read} bytes and writes ${written}`);
 }

@@ -102,7 +102,7 @@ export const COMMANDS: readonly CommandSpec[] = [
       ["--preset <name>", "with --depth peer: bitmod-v1, bitmod-v2, ant, bitfusion or scalesim"],
       [
         "--hw <names>",
-        "machines: names or files (.json, of scalesim .cfg), each with weights of its own behind an @; comma-separated (default: systolic-128; of a preset: all)",
+        "machines: names or files (.json, of scalesim .cfg), each with a memory by its timing behind a + (+ddr4-3200x2: two channels) and weights of its own behind an @; comma-separated (default: systolic-128; of a preset: all)",
       ],
       ["--phase <phases>", "prefill, decode, or both", "prefill"],
       ["--batch <numbers>", "sequences at once; comma-separated", "1"],
