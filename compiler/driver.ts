@@ -30,6 +30,8 @@ export interface CompileRequest {
   readonly schedule?: ScheduleRequest;
   /** Where mistakes in the request itself are reported. */
   readonly at?: Span;
+  /** False leaves out the verifiers between passes, which find bugs of ours only: for compiling while somebody types. */
+  readonly verify?: boolean;
 }
 
 export interface Compiled {
@@ -59,20 +61,21 @@ export function compile(
   const asked = request.schedule ?? writtenRequest(module, request.op, target, diagnostics);
   if (asked === undefined) return undefined;
 
+  const verify = request.verify === false ? UNVERIFIED : VERIFIED;
   const unscheduled: PassContext = {
     target,
     schedule: { strategy: "fma", tileM: 1, tileN: 1, chunk: 1, warps: 1, split: 1, stages: 1, reasons: [] },
   };
-  const algebra = runPasses(source, ALGEBRA, unscheduled, verifyProgram);
+  const algebra = runPasses(source, ALGEBRA, unscheduled, verify.program);
   const written = module.schedules.find((s) => s.op === request.op && findTarget(s.target)?.name === target.name);
   const place = written?.row?.span ?? written?.contract?.span ?? written?.span ?? at;
   const schedule = choose(algebra.result, target, asked, place, diagnostics);
   if (schedule === undefined) return undefined;
 
   const context: PassContext = { target, schedule };
-  const scheduled = runPasses(algebra.result, SCHEDULING, context, verifyProgram);
+  const scheduled = runPasses(algebra.result, SCHEDULING, context, verify.program);
   const lowered = lower(scheduled.result, target);
-  const kernels = runKernelPasses(lowered, context, target);
+  const kernels = runKernelPasses(lowered, context, target, verify.kernels);
   const input = {
     op: request.op,
     sizes: request.sizes,
@@ -134,8 +137,25 @@ function writtenRequest(
   return written === undefined ? {} : requestOf(written, op, target, diagnostics);
 }
 
+/** What is wrong with a result of a pass, in words. */
+interface Verifiers {
+  readonly program: (program: Program) => readonly string[];
+  readonly kernels: (list: readonly Kernel[]) => readonly string[];
+}
+
+const VERIFIED: Verifiers = {
+  program: verifyProgram,
+  kernels: (list) => list.flatMap((k) => verifyKernel(k).map((w) => `${k.name}: ${w}`)),
+};
+const UNVERIFIED: Verifiers = { program: () => [], kernels: () => [] };
+
 /** Kernel passes on all launches together, so that a stage shows the whole op. */
-function runKernelPasses(kernels: readonly Kernel[], context: PassContext, target: Backend) {
+function runKernelPasses(
+  kernels: readonly Kernel[],
+  context: PassContext,
+  target: Backend,
+  verify: Verifiers["kernels"],
+) {
   const each = (pass: Pass<Kernel>): Pass<readonly Kernel[]> => ({
     name: pass.name,
     about: pass.about,
@@ -146,7 +166,5 @@ function runKernelPasses(kernels: readonly Kernel[], context: PassContext, targe
     run: (list, told) =>
       list.map((k) => legaliseCollectives(k, target, (rule, span, why) => applied(told, rule, span, why))),
   };
-  const verify = (list: readonly Kernel[]): readonly string[] =>
-    list.flatMap((k) => verifyKernel(k).map((w) => `${k.name}: ${w}`));
   return runPasses(kernels, [collectives, ...KERNEL.map(each)], context, verify);
 }

@@ -1,7 +1,7 @@
 /** `node scripts/build-web.mjs`: the trace viewer and the playground, each one file that needs no network, in dist/web. */
 import { createHash } from "node:crypto";
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { join, relative } from "node:path";
 import { pathToFileURL } from "node:url";
 import { gzipSync } from "node:zlib";
 import { ROOT } from "./setup.mjs";
@@ -33,10 +33,33 @@ function policy(script, style, asks) {
 }
 
 /**
- * A script of ours for a browser, minified.
- * @param {string} entry @param {Record<string, string>} define
+ * What the playground leaves out, by file: verifiers, which find bugs of ours and are not asked while somebody types,
+ * and essays on what only the command can meet.
+ * @type {Readonly<Record<string, string>>}
  */
-async function bundle(entry, define) {
+const LEFT_OUT = {
+  "ir/verify/program.ts": "export const verifyProgram = () => [];",
+  "ir/verify/kernel.ts": "export const verifyKernel = () => [];",
+  "compiler/explain/simulator-essays.ts": "export const SIMULATOR_ESSAYS = {};",
+  "compiler/explain/file-essays.ts": "export const FILE_ESSAYS = {};",
+};
+
+/** @type {import("esbuild").Plugin} */
+const leaveOut = {
+  name: "leave-out",
+  setup(build) {
+    build.onLoad({ filter: /\.ts$/ }, ({ path }) => {
+      const contents = LEFT_OUT[relative(ROOT, path).replaceAll("\\", "/")];
+      return contents === undefined ? undefined : { contents, loader: "ts" };
+    });
+  },
+};
+
+/**
+ * A script of ours for a browser, minified.
+ * @param {string} entry @param {Record<string, string>} define @param {readonly import("esbuild").Plugin[]} plugins
+ */
+async function bundle(entry, define, plugins = []) {
   // Loaded here, because a fresh clone has no packages when the build begins.
   const { build } = await import("esbuild");
   const result = await build({
@@ -49,6 +72,7 @@ async function bundle(entry, define) {
     target: "es2022",
     charset: "utf8",
     define,
+    plugins: [...plugins],
     logLevel: "warning",
   });
   return result.outputFiles[0]?.text.trim() ?? "";
@@ -99,7 +123,7 @@ export function examples() {
 
 /** The playground's text. */
 export async function playgroundPage() {
-  const bundled = await bundle("web/playground/main.ts", { BITLOOM_EXAMPLES: JSON.stringify(examples()) });
+  const bundled = await bundle("web/playground/main.ts", { BITLOOM_EXAMPLES: JSON.stringify(examples()) }, [leaveOut]);
   return pageOf("web/playground/index.html", bundled, [...STYLES, "web/playground/playground.css"], "'none'");
 }
 

@@ -1,8 +1,9 @@
 /** drop-unused: what is read or named, and then not used, is gone. */
+import { NO_SPAN } from "../../ir/diagnostics.ts";
 import { type ExprId, operands } from "../../ir/expr.ts";
 import type { Kernel, Stmt } from "../../ir/kernel.ts";
 import { bodiesOf, exprsOf, mapStmt } from "../../ir/kernel-walk.ts";
-import type { Pass } from "../pass.ts";
+import { applied, type Pass } from "../pass.ts";
 
 /** Names that the expressions of a body mention. */
 function mentioned(kernel: Kernel): ReadonlySet<string> {
@@ -25,6 +26,9 @@ function mentioned(kernel: Kernel): ReadonlySet<string> {
   return names;
 }
 
+const countOf = (body: readonly Stmt[]): number =>
+  body.reduce((n, stmt) => n + 1 + bodiesOf(stmt).reduce((m, inner) => m + countOf(inner), 0), 0);
+
 function dropOnce(kernel: Kernel): Kernel {
   const used = mentioned(kernel);
   let dropped = false;
@@ -44,5 +48,10 @@ function dropOnce(kernel: Kernel): Kernel {
 export const dropUnused: Pass<Kernel> = {
   name: "drop-unused",
   about: "every value that is read or named is used",
-  run: dropOnce,
+  run(kernel, context) {
+    const left = dropOnce(kernel);
+    const gone = countOf(kernel.body) - countOf(left.body);
+    if (gone > 0) applied(context, "drop", NO_SPAN, `${kernel.name}: nothing uses the results of ${gone} statements`);
+    return left;
+  },
 };

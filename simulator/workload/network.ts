@@ -12,7 +12,6 @@ export type LayerKind =
   | "state-space"
   | "embedding"
   | "convolution"
-  | "element-wise"
   | "output";
 
 /** Matrices of which each token meets a few: a mixture of experts. */

@@ -108,24 +108,28 @@ export function makeCodeView({ label, pick }: CodeViewOptions): CodeView {
       view.dispatch({ effects: setStripes.of(colours) });
     },
     scrollTo(line) {
-      const { doc } = view.state;
-      if (line < doc.lines)
-        view.dispatch({ effects: EditorView.scrollIntoView(doc.line(line + 1).from, { y: "start" }) });
+      scrollToLine(view, line, 0);
     },
     link(lines, reveal) {
       view.dispatch({ effects: setLinked.of(lines) });
       const [first] = lines;
       if (!reveal || first === undefined || first >= view.state.doc.lines) return;
-      const at = view.state.doc.line(first + 1).from;
       const { from, to } = view.viewport;
       const seen = lines.some((line) => {
         if (line >= view.state.doc.lines) return false;
         const place = view.state.doc.line(line + 1).from;
         return place >= from && place <= to && isInSight(view, place);
       });
-      if (!seen) view.dispatch({ effects: EditorView.scrollIntoView(at, { y: "center" }) });
+      if (!seen) scrollToLine(view, first, 0.4);
     },
   };
+}
+
+/** Puts a line at a share of the height; lines do not wrap, so places are known before they are drawn. Nothing else moves. */
+function scrollToLine(view: EditorView, line: number, share: number): void {
+  if (line >= view.state.doc.lines) return;
+  const { top } = view.lineBlockAt(view.state.doc.line(line + 1).from);
+  view.scrollDOM.scrollTop = Math.max(0, top - share * view.scrollDOM.clientHeight);
 }
 
 function isInSight(view: EditorView, place: number): boolean {

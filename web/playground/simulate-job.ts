@@ -11,7 +11,7 @@ import { isPlain } from "../../ir/format.ts";
 import type { Program } from "../../ir/program.ts";
 import { encodeTrace, type Figures, type Phase, readHuggingFace, simulate, type Trace } from "../../simulator/index.ts";
 import { simulateProgram } from "../../simulator/simulate-program.ts";
-import { load } from "../load/load.ts";
+import { readBitloom } from "../load/bitloom.ts";
 import { checkText, operatorOf } from "./compiling.ts";
 import type { SimulateJob, SimulateOutcome } from "./protocol.ts";
 import { defaultSize } from "./state.ts";
@@ -76,7 +76,7 @@ export async function carryOutSimulation({
       ? (simulateProgram(program, machine, tileMachine, sink) ?? firstError(sink))
       : simulateModel(module, program, machine, workload === "decode" ? "decode" : "prefill");
   if (typeof done === "string") return done;
-  const loaded = await load(encodeTrace(done.trace));
+  const loaded = readBitloom(encodeTrace(done.trace));
   if (loaded.kind === "error") return loaded.message;
   if (loaded.kind !== "model") return "the trace holds several runs";
   const { figures } = done;

@@ -30,7 +30,10 @@ export function lineAt(starts: readonly number[], offset: number): number {
   return low;
 }
 
-/** Key of what a generated line is coloured by: the first of its origins' line. */
+/** What a generated line is coloured by: the declaration in the source where it has one, else the operator's text. */
+const tintOf = (origins: readonly Span[]): Span | undefined => origins.findLast(isOwn) ?? origins[0];
+
+/** Key of a colour: the line in the source, or a place of the library. */
 const keyOf = (span: Span, starts: readonly number[]): number =>
   isOwn(span) ? lineAt(starts, span.start) : -(span.file * 2 ** 22 + span.start);
 
@@ -38,12 +41,16 @@ const keyOf = (span: Span, starts: readonly number[]): number =>
 export function colouring(files: readonly (readonly (readonly Span[])[])[], text: string): Colouring {
   const starts = lineStarts(text);
   const keys = new Set<number>();
-  for (const lines of files) for (const [first] of lines) if (first !== undefined) keys.add(keyOf(first, starts));
+  for (const lines of files)
+    for (const origins of lines) {
+      const tint = tintOf(origins);
+      if (tint !== undefined) keys.add(keyOf(tint, starts));
+    }
   const own = [...keys].sort((a, b) => a - b);
   return new Map(own.map((key, i) => [key, i % COLOURS]));
 }
 
 export function colourOf(origins: readonly Span[], map: Colouring, starts: readonly number[]): number | undefined {
-  const [first] = origins;
-  return first === undefined ? undefined : map.get(keyOf(first, starts));
+  const tint = tintOf(origins);
+  return tint === undefined ? undefined : map.get(keyOf(tint, starts));
 }
