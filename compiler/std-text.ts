@@ -137,6 +137,16 @@ format log2_grid<B> {
 
 format log2_grid4 = log2_grid<4>
 
+// The same with finer steps where the distribution asks for them: powers of 2^(2^-root) ("PTQ4SAM", CVPR 2024).
+format log_root_grid<B> {
+  tensor scale: f32
+  tensor root: u3
+  q: u<B>
+  value = scale * exp2(-q * exp2(-root))
+}
+
+format log_root_grid4 = log_root_grid<4>
+
 // Power-exponent grids (Yvinec et al., "NUPES", arXiv:2308.05600): the code's magnitude to a power that the tensor chooses.
 format power_grid<B> {
   tensor scale: f32
@@ -215,6 +225,43 @@ format multi_base<P, G> {
 format multi_base2_g128 = multi_base<2, 128>
 format multi_base3_g128 = multi_base<3, 128>
 format multi_base4_g128 = multi_base<4, 128>
+
+// Residual stacks of signs: each of L levels is a sign for every value times a product of rank R (Wang et al., "BitStack",
+// arXiv:2410.23918). The left factors belong to the row, the right ones to the K columns.
+format sign_stack<L, R, K> {
+  block K
+  tensor right: f16[L * R * K]
+  row left: f16[L * R]
+  q: u<L>[K] @ i + K * bit
+  value(i) = sum l < L { (2 * (q[i] >> l & 1) - 1) * sum r < R { left[l * R + r] * right[(l * R + r) * K + i] } }
+}
+
+// Complex weights 1, i, -1, -i with a scale for real and one for imaginary parts ("iFairy", arXiv:2508.05571), G of them a
+// block. The two parts of a number follow each other along the operand's axis, so each takes one bit.
+format complex_unit<G> {
+  block 2 * G
+  tensor scale: f32[2]
+  q: u2[G]
+  value(i) = scale[i % 2] * [1, 0, -1, 0, 0, 1, 0, -1][q[i / 2] + 4 * (i % 2)]
+}
+
+// Signs with a scale per group, but S of K columns, the same in every row, in four bits ("PTQ1.61", arXiv:2502.13179): a
+// table says of each column which sort it is and which number it has among its sort.
+format salient_mix<K, S, G> {
+  block K
+  tensor salient: u1[K]
+  tensor place: u16[K]
+  row step: f16
+  row zero: u4
+  row alpha: f16[K / G]
+  low: u1[K - S]
+  high: u4[S]
+  value(i) = {
+    let fine = step * (high[min(place[i], S - 1)] - zero)
+    let coarse = alpha[i / G] * (2 * low[min(place[i], K - S - 1)] - 1)
+    salient[i] == 1 ? fine : coarse
+  }
+}
 `,
   },
   {
@@ -663,6 +710,24 @@ format act_order<B, K, G> {
   }
 }
 
+// Groups of integers and a sparse rest in compressed rows (SqueezeLLM, SpQR): a row has \`count\` of the tensor's T entries,
+// C at most, from \`first\` on; they are added to what lies in their columns.
+format sparse_outliers<B, K, G, T, C> {
+  block K
+  tensor columns: u16[T]
+  tensor extras: f16[T]
+  row first: u24
+  row count: u16
+  row scale: f16[K / G]
+  q: i<B>[K]
+  value(i) = {
+    let rest = sum j < C {
+      (j < count) & (columns[min(first + j, T - 1)] == i) ? extras[min(first + j, T - 1)] : 0
+    }
+    scale[i / G] * q[i] + rest
+  }
+}
+
 format i2_tensor = int_tensor<2>
 format i2_row = int_row<2>
 format i2_g32 = int<2, 32>
@@ -1060,6 +1125,17 @@ format aqlm_2x8 = additive<2, 8, 8>
 format aqlm_1x16 = additive<1, 16, 8>
 format vptq_8x12 = additive<1, 12, 8>
 
+// VPTQ's residual form: a second codebook of another size for what the first one leaves.
+format residual<A, B, V> {
+  block V
+  tensor vectors: f16[V << A]
+  tensor residuals: f16[V << B]
+  row scale: f16
+  first: u<A>
+  second: u<B>
+  value(i) = scale * (vectors[first * V + i] + residuals[second * V + i])
+}
+
 // Points of an E8 lattice (Tseng et al., "QuIP#", ICML 2024): eight bits select the magnitudes of eight values, seven their
 // signs, the eighth sign makes the sign bits even or odd as the magnitudes are, and one bit shifts all by a quarter.
 format lattice_e8 {
@@ -1094,6 +1170,58 @@ format trellis<B> {
 
 format trellis2 = trellis<2>
 format trellis4 = trellis<4>
+
+// QTIP's other computed code: one multiply-add, then the sum of its four bytes.
+fn one_mad(state) = {
+  let x = state * 34038481 + 76625530
+  let bytes = (x & 255) + (x >> 8 & 255) + (x >> 16 & 255) + (x >> 24 & 255)
+  (bytes - 510) / 147.800537109375
+}
+
+format trellis_mad<B> {
+  block 256
+  row scale: f16
+  q: u<B>[256]
+  value(i) = scale * one_mad(sum j < (16 / B) { q[(i - j + 256) % 256] << B * j })
+}
+
+// QTIP's hybrid code: a state stands for two values, 2 B bits follow each other state. A hash of the state selects one of
+// 512 pairs that the tensor brings along, and the sign of its first number.
+format trellis_hybrid<B> {
+  block 256
+  tensor pairs: f16[1024]
+  row scale: f16
+  q: u<(2 * B)>[128]
+  value(i) = {
+    let state = sum j < (8 / B) { q[(i / 2 - j + 128) % 128] << 2 * B * j }
+    let hash = state * (state + 1)
+    let size = pairs[2 * (hash >> 6 & 511) + i % 2]
+    scale * ((i % 2 == 0) & ((hash >> 15 & 1) == 1) ? -size : size)
+  }
+}
+
+// Dictionary codes of variable length (Frantar and Alistarh, "QMoE", arXiv:2310.16795): a code of B bits stands for up to 28
+// numbers 0, low or high of the row. A tensor has T codes, one after the other. A group of G values begins \`skip\` values
+// into code \`first\` and reaches over C codes at most.
+format dictionary<B, T, G, C> {
+  block G
+  tensor lengths: u5[1 << B]
+  tensor symbols: u2[28 << B]
+  tensor codes: u<B>[T]
+  row low: f16
+  row high: f16
+  first: u24
+  skip: u5
+  value(i) = {
+    let at = i + skip
+    let passed = sum j < C { (sum l < C { l <= j ? lengths[codes[min(first + l, T - 1)]] : 0 }) <= at ? 1 : 0 }
+    let before = sum j < C {
+      (sum l < C { l <= j ? lengths[codes[min(first + l, T - 1)]] : 0 }) <= at ? lengths[codes[min(first + j, T - 1)]] : 0
+    }
+    let symbol = symbols[28 * codes[min(first + passed, T - 1)] + min(max(at - before, 0), 27)]
+    symbol == 0 ? 0 : symbol == 1 ? low : high
+  }
+}
 `,
   },
 ];

@@ -1,14 +1,18 @@
 /** What each action of each unit costs, as minimum, nominal and maximum, with the source of each; and what units cover. */
+import type { DramEnergy } from "./dram-part.ts";
 import { type AcceleratorModel, type Interval, type SourceNote, sourceOf, type UnitSpec } from "./schema.ts";
 
-/** What is counted: a byte that is read or written, a code decoded, an element mapped, a cycle of a PE that works. */
-export type ActionKind = "read" | "write" | "decode" | "map" | "work";
+/**
+ * What is counted: a byte that is read or written, a code decoded, an element mapped, a cycle of a PE that works, a row of
+ * DRAM opened and closed, a refresh of one of its channels.
+ */
+export type ActionKind = "read" | "write" | "decode" | "map" | "work" | "activate" | "refresh";
 
 /** One line of a machine's table. Picojoules for one action. */
 export interface EnergyAction {
   readonly component: string;
   readonly action: ActionKind;
-  readonly per: "byte" | "code" | "element" | "PE-cycle";
+  readonly per: "byte" | "code" | "element" | "PE-cycle" | "row" | "refresh";
   readonly minimumPJ: number;
   readonly nominalPJ: number;
   readonly maximumPJ: number;
@@ -34,10 +38,21 @@ const ASSUMED: Interval = {
 
 type Row = readonly [action: ActionKind, per: EnergyAction["per"], field: string, nominalPJ: number];
 
+/** What DRAM does besides moving bytes. */
+const rowsOfPart = ({ activatePJ, refreshPJ }: DramEnergy): readonly Row[] => [
+  ["activate", "row", "timed.part.energy.activatePJ", activatePJ],
+  ["refresh", "refresh", "timed.part.energy.refreshPJ", refreshPJ],
+];
+
 /** The actions of one unit that cost energy. */
 function rowsOf(unit: UnitSpec): readonly Row[] {
   switch (unit.kind) {
     case "dram":
+      return [
+        ["read", "byte", "readEnergyPJPerByte", unit.readEnergyPJPerByte],
+        ["write", "byte", "writeEnergyPJPerByte", unit.writeEnergyPJPerByte],
+        ...(unit.timed === undefined ? [] : rowsOfPart(unit.timed.part.energy)),
+      ];
     case "sram":
       return [
         ["read", "byte", "readEnergyPJPerByte", unit.readEnergyPJPerByte],

@@ -19,6 +19,7 @@ import { type AcceleratorModel, type GpuModel, type HardwareModel, validateHardw
 import systolic32Is from "./systolic-32-is.json" with { type: "json" };
 import systolic32Os from "./systolic-32-os.json" with { type: "json" };
 import systolic128 from "./systolic-128.json" with { type: "json" };
+import systolic128Hbm2 from "./systolic-128-hbm2.json" with { type: "json" };
 import tpuV3 from "./tpu-v3.json" with { type: "json" };
 
 const FILES: readonly object[] = [
@@ -39,6 +40,7 @@ const FILES: readonly object[] = [
   int8,
   tpuV3,
   edge16,
+  systolic128Hbm2,
   h100Sxm,
   a100Sxm,
 ];

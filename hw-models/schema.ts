@@ -1,5 +1,6 @@
 /** Hardware models: what a machine is made of, as JSON with a unit in every name and a source for every number. */
 import type { Diagnostics } from "../ir/diagnostics.ts";
+import { type DramSpec, dramSpec } from "./dram-spec.ts";
 import { type JsonNode, parseJson } from "./json.ts";
 import {
   amount,
@@ -18,6 +19,9 @@ import {
   text,
   variant,
 } from "./read.ts";
+import { withPart } from "./with-memory.ts";
+
+export type { DramSpec, TimedDram } from "./dram-spec.ts";
 
 export const HARDWARE_SCHEMA = "bitloom.hardware/1";
 
@@ -27,17 +31,6 @@ export const DATAFLOWS = ["ws", "os", "is"] as const satisfies readonly Dataflow
 
 /** What a buffer holds, a channel moves and a feeder feeds. */
 export type OperandRole = "weight" | "activation" | "result";
-
-/** Off-chip memory: one interface, shared by all channels. */
-export interface DramSpec {
-  readonly kind: "dram";
-  readonly name: string;
-  readonly bytesPerCycle: number;
-  /** From the end of a read's transfer on the interface to the data lying in the buffer. */
-  readonly latencyCycles: number;
-  readonly readEnergyPJPerByte: number;
-  readonly writeEnergyPJPerByte: number;
-}
 
 /** On-chip buffer. */
 export interface SramSpec {
@@ -159,6 +152,8 @@ export interface VectorSpec {
   readonly kind: "vector";
   readonly name: string;
   readonly elementsPerCycle: number;
+  /** Exponentials, roots and quotients a cycle; absent: they are as fast as other operations. */
+  readonly specialPerCycle?: number | undefined;
   readonly energyPJPerElement: number;
   /** Of the whole unit; absent where nobody says. */
   readonly areaUm2?: number | undefined;
@@ -240,14 +235,7 @@ const rate = orUnlimited(positive);
 const operands = ["weight", "activation", "result"] as const;
 
 const unit = variant<UnitSpec>({
-  dram: object<DramSpec>({
-    kind: required(oneOf(["dram"])),
-    name: required(name),
-    bytesPerCycle: required(rate),
-    latencyCycles: required(number({ min: 0, integer: true })),
-    readEnergyPJPerByte: required(amount),
-    writeEnergyPJPerByte: required(amount),
-  }),
+  dram: dramSpec,
   sram: object<SramSpec>({
     kind: required(oneOf(["sram"])),
     name: required(name),
@@ -325,6 +313,7 @@ const unit = variant<UnitSpec>({
     kind: required(oneOf(["vector"])),
     name: required(name),
     elementsPerCycle: required(rate),
+    specialPerCycle: optional<number | undefined>(positive, undefined),
     energyPJPerElement: required(amount),
     areaUm2: area,
   }),
@@ -377,9 +366,10 @@ export function validateHardware(source: string, file: number, sink: Diagnostics
   const context: ReadContext = { sink, area: "hardware" };
   const found = model(root, "", context);
   if (found === undefined) return undefined;
-  reportUnsourced(root, found, sink);
-  if (found.kind === "gpu") return found;
-  return checkUnits(found, root, sink) ? found : undefined;
+  const whole = found.kind === "gpu" ? found : withPart(found);
+  reportUnsourced(root, whole, sink);
+  if (whole.kind === "gpu") return whole;
+  return checkUnits(whole, root, sink) ? whole : undefined;
 }
 
 function member(node: JsonNode, key: string): JsonNode | undefined {

@@ -1,17 +1,21 @@
 #!/usr/bin/env node
-/** Writes CUDA benchmark programs: node scripts/bench-cuda.mjs [OUT] [--schedules]. Run them with bench/cuda/run.py on a GPU. */
+/** Writes CUDA programs for a GPU: node scripts/bench-cuda.mjs [OUT] [--schedules | --check]. */
+// Benchmarks are run by bench/cuda/run.py, checks by bench/cuda/check.py.
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
 import { build } from "esbuild";
 
 const args = process.argv.slice(2);
 const out = args.find((a) => !a.startsWith("--")) ?? "out/bench-cuda";
+const kind = args.includes("--schedules") ? "schedules" : args.includes("--check") ? "check" : "generate";
 const folder = mkdtempSync(join(tmpdir(), "bitloom-"));
 const bundle = join(folder, "generate.mjs");
 await build({
-  entryPoints: [args.includes("--schedules") ? "bench/cuda/schedules.ts" : "bench/cuda/generate.ts"],
+  entryPoints: [`bench/cuda/${kind}.ts`],
+  // Files that modules read lie two folders above them, as they do from here.
+  define: { "import.meta.url": JSON.stringify(pathToFileURL(resolve(`bench/cuda/${kind}.ts`)).href) },
   bundle: true,
   platform: "node",
   format: "esm",

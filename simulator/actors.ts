@@ -28,6 +28,10 @@ export interface Request {
   readonly work: Work;
   readonly store: boolean;
   left: number;
+  /** Of the next byte. */
+  address: number;
+  /** From when on the memory has known of the next request: one is asked for while the one before it is served. */
+  seen: number;
 }
 
 /** One role on its way through its actions, at its own time. */

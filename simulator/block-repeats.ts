@@ -1,7 +1,7 @@
 /** Blocks that repeat: once the whole machine is as it was some trips of a block loop ago, the trips to come are not stepped. */
 import { type Actor, clocksOf, phaseOf, postpone, type RingState, rotate } from "./actors.ts";
 import type { LaneMark, Lanes } from "./lanes.ts";
-import type { Dram } from "./memory/dram.ts";
+import type { SteadyDram } from "./memory/dram.ts";
 
 /** What is repeated of the engine. */
 export interface BlockHost {
@@ -10,7 +10,7 @@ export interface BlockHost {
   readonly array: Actor;
   readonly rings: readonly RingState[];
   readonly lanes: Lanes;
-  readonly memory: Dram;
+  readonly memory: SteadyDram;
   readonly dramLane: number;
   /** How often each work was done, by its id. */
   readonly done: number[];

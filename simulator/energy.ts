@@ -2,7 +2,7 @@
 import { partsOf } from "../hw-models/derive.ts";
 import type { ActionKind, EnergyAction } from "../hw-models/energy-table.ts";
 import type { AcceleratorModel } from "../hw-models/schema.ts";
-import type { Actions } from "./engine.ts";
+import type { Actions } from "./actions.ts";
 
 /** Picojoules by component, and their sum as `total`. */
 export type EnergyPJ = Readonly<Record<string, number>> & { readonly total: number };
@@ -28,6 +28,8 @@ export function countsOf(machine: AcceleratorModel, actions: Actions): ActionCou
     if (unit.kind !== "dram" && unit.kind !== "sram") continue;
     const { readBytes, writeBytes } = actions.memory[unit.name] ?? { readBytes: 0, writeBytes: 0 };
     counts[unit.name] = { read: readBytes, write: writeBytes };
+    if (unit.kind === "dram" && unit.timed !== undefined)
+      counts[unit.name] = { ...counts[unit.name], activate: actions.dram.activates, refresh: actions.dram.refreshes };
   }
   return counts;
 }

@@ -3,16 +3,17 @@ import { cyclesPerMac, partsOf, productsPerPe } from "../hw-models/derive.ts";
 import type { AcceleratorModel, SystolicSpec } from "../hw-models/schema.ts";
 import { internal } from "../ir/diagnostics.ts";
 import type { Program } from "../ir/program.ts";
+import { type Actions, countWorks } from "./actions.ts";
 import { type Actor, consumerOf, makeRing, type RingState } from "./actors.ts";
 import { BlockRepeats } from "./block-repeats.ts";
 import type { Stall } from "./exposure.ts";
 import { joinNests, NestRunner } from "./fold-nest.ts";
 import { type Issue, type NestLoop, type OpInfo, prepare, type SignalAction, type Walker, type Work } from "./issue.ts";
 import { type Lanes, makeLanes, NULL_RECORDER, type Piece, type Recorder } from "./lanes.ts";
-import { dram } from "./memory/dram.ts";
-import { type Access, checkCapacity } from "./memory/sram.ts";
+import { type Dram, dram, type Served, type SteadyDram } from "./memory/dram.ts";
+import { checkCapacity } from "./memory/sram.ts";
 import { busy, IDLE, type StallCause, type StateTable, stalled } from "./states.ts";
-import { activationCodes, weightCodes } from "./units/bit-serial.ts";
+import { activationCodes, contracts, weightCodes } from "./units/bit-serial.ts";
 import { nextBurst, transferOf } from "./units/dma.ts";
 import { type Player, playersOf } from "./units/index.ts";
 
@@ -22,19 +23,9 @@ const READ = busy("read");
 const WRITE = busy("write");
 const DRAM_BANDWIDTH = stalled("dram-bandwidth");
 const DRAM_LATENCY = stalled("dram-latency");
-
-/** What units did, as counts: energy is these times a table. */
-export interface Actions {
-  readonly macs: number;
-  /** Cycles of PEs that worked: as many as `macs`, or terms of bit-serial PEs. */
-  readonly peCycles: number;
-  /** Codes decoded, by feeder. */
-  readonly codes: Readonly<Record<string, number>>;
-  /** Values mapped by the vector unit. */
-  readonly mapped: number;
-  /** By memory: the off-chip memory and every buffer. */
-  readonly memory: Readonly<Record<string, Access>>;
-}
+const DRAM_ROW = stalled("dram-row");
+const DRAM_REFRESH = stalled("dram-refresh");
+const DRAM_TURN = stalled("dram-turn");
 
 export interface Run {
   readonly cycles: number;
@@ -77,7 +68,7 @@ class Engine {
   readonly #issue: Issue;
   readonly #lanes: Lanes;
   readonly #recorder: Recorder;
-  readonly #memory: ReturnType<typeof dram>;
+  readonly #memory: Dram;
   readonly #rings: ReadonlyMap<string, RingState>;
   readonly #actors: readonly Actor[];
   readonly #byName: ReadonlyMap<string, Actor>;
@@ -86,7 +77,6 @@ class Engine {
   readonly #turns: Actor[] = [];
   readonly #dramName: string;
   readonly #dramLane: number;
-  readonly #latency: number;
   readonly #memories: readonly string[];
   readonly #feeders: readonly string[];
   readonly #cyclesPerMac: number;
@@ -102,8 +92,7 @@ class Engine {
     this.#recorder = recorder;
     const parts = partsOf(machine);
     this.#lanes = makeLanes(names, recorder, names.indexOf(parts.array.name));
-    this.#memory = dram(parts.dram);
-    this.#latency = parts.dram.latencyCycles;
+    this.#memory = dram(parts.dram, machine.clockMHz);
     this.#dramName = parts.dram.name;
     this.#dramLane = names.indexOf(parts.dram.name);
     this.#memories = machine.units.filter((u) => u.kind === "dram" || u.kind === "sram").map((u) => u.name);
@@ -143,10 +132,13 @@ class Engine {
       work: (actor: Actor, work: Work) => this.#work(actor, work),
     };
     const runner = new NestRunner(nest, actors, host, skips);
-    return { actors, runner, repeats: skips ? this.#makeRepeats(actors.at(-1)!, parts.at(-1)!.loop) : undefined };
+    const { steady } = this.#memory;
+    const repeats =
+      skips && steady !== undefined ? this.#makeRepeats(actors.at(-1)!, parts.at(-1)!.loop, steady) : undefined;
+    return { actors, runner, repeats };
   }
 
-  #makeRepeats(array: Actor, nest: NestLoop): BlockRepeats {
+  #makeRepeats(array: Actor, nest: NestLoop, memory: SteadyDram): BlockRepeats {
     const names = [...array.walker.loops.keys()];
     const around = names.slice(0, names.indexOf(nest.name));
     const host = {
@@ -154,7 +146,7 @@ class Engine {
       array,
       rings: [...this.#rings.values()],
       lanes: this.#lanes,
-      memory: this.#memory,
+      memory,
       dramLane: this.#dramLane,
       done: this.#done,
       crossed: this.#crossed,
@@ -195,14 +187,14 @@ class Engine {
       const asking = this.#asking();
       const [first] = asking;
       if (first === undefined) break;
-      if (asking.length > 1) this.#serveRounds(asking);
+      if (asking.length > 1 && this.#memory.steady !== undefined) this.#serveRounds(asking, this.#memory.steady);
       // Alone, a channel finishes its transfer before anybody else can ask: all others wait for what follows from it.
       this.#serve(first, asking.length === 1);
     }
     const stuck = this.#actors.filter((a) => !a.done);
     if (stuck.length > 0) internal(`deadlock: ${stuck.map(where).join("; ")}`);
     const cycles = Math.max(...this.#actors.map((a) => Math.max(a.now, a.visible)));
-    const actions = this.#actions();
+    const actions = this.#actions(cycles);
     this.#checkBytes(actions);
     return { cycles, ...this.#lanes.close(cycles), actions, ops: this.#issue.ops, lanes: this.#lanes.names };
   }
@@ -242,7 +234,8 @@ class Engine {
     actor.op = work.op.index;
     if (actor.player.kind === "channel") {
       const { bytes, store } = transferOf(work);
-      if (bytes > 0) actor.request = { work, store, left: bytes };
+      const address = actor.walker.address();
+      if (bytes > 0) actor.request = { work, store, left: bytes, address, seen: actor.now };
       return;
     }
     const { unit } = actor.player;
@@ -291,12 +284,19 @@ class Engine {
     if (request === undefined || player.kind !== "channel") internal(`${actor.name} asks for nothing`);
     const { store, work } = request;
     const { bytes, requests } = nextBurst(player.spec, request.left, alone);
-    const { begin, end, behind } = this.#memory.serve(index, bytes, requests, actor.now);
+    const { now } = actor;
+    const { seen, address } = request;
+    const served = this.#memory.serve({ channel: index, bytes, requests, now, seen, address, store });
+    const { begin, end, behind } = served;
     this.#crossed[store ? "write" : "read"] += bytes * requests;
+    request.address += bytes * requests;
+    request.seen = now;
     const op = work.op.index;
     this.#lanes.fill(index, begin, DRAM_BANDWIDTH, op, behind);
-    this.#lanes.fill(index, end, store ? STORE : LOAD, op);
     this.#lanes.fill(this.#dramLane, begin, IDLE);
+    this.#lose(index, begin, op, served);
+    this.#lose(this.#dramLane, begin, op, served);
+    this.#lanes.fill(index, end, store ? STORE : LOAD, op);
     this.#lanes.fill(this.#dramLane, end, store ? WRITE : READ, op);
     actor.now = end;
     actor.moves++;
@@ -304,8 +304,22 @@ class Engine {
     if (request.left > 0) return;
     actor.request = undefined;
     actor.operandsFree = end;
-    actor.visible = Math.max(actor.visible, store ? end : end + this.#latency);
+    actor.visible = Math.max(actor.visible, store ? end : end + this.#memory.latency);
     this.#ready.push(actor);
+  }
+
+  /** Cycles in which a request's data do not pass, before those in which they do. */
+  #lose(lane: number, from: number, op: number, { row, refresh, turn, latency }: Served): void {
+    let at = from;
+    for (const [state, cycles] of [
+      [DRAM_ROW, row],
+      [DRAM_REFRESH, refresh],
+      [DRAM_TURN, turn],
+      [DRAM_LATENCY, latency],
+    ] as const) {
+      at += cycles;
+      this.#lanes.fill(lane, at, state, op);
+    }
   }
 
   /** Channels with a request, in the order of time and, within a cycle, of the program's roles. */
@@ -334,7 +348,7 @@ class Engine {
    * Channels that have just been served one behind the other, with requests of one length, go on in turns until one of
    * them comes to its last request: so many rounds at once. Elsewhere it does nothing.
    */
-  #serveRounds(asking: readonly Actor[]): void {
+  #serveRounds(asking: readonly Actor[], memory: SteadyDram): void {
     const rounds = this.#commonRounds(asking);
     if (rounds < MIN_ROUNDS) return;
     const turns = asking.map((actor) => {
@@ -342,11 +356,11 @@ class Engine {
       if (request === undefined || player.kind !== "channel") internal(`${actor.name} asks for nothing`);
       return { actor, request, bytes: player.spec.requestBytes };
     });
-    const each = this.#memory.cycles(turns[0]!.bytes);
-    const free = this.#memory.free();
+    const each = memory.cycles(turns[0]!.bytes);
+    const free = memory.free();
     const waits = (turns.length - 1) * each;
     const inTurn = turns.every(
-      ({ actor, bytes }, i) => this.#memory.cycles(bytes) === each && actor.now === free - waits + i * each,
+      ({ actor, bytes }, i) => memory.cycles(bytes) === each && actor.now === free - waits + i * each,
     );
     if (!inTurn || each === 0) return;
     const onInterface: Piece[] = [];
@@ -359,11 +373,12 @@ class Engine {
       onInterface.push({ ...piece, state: store ? WRITE : READ });
       this.#crossed[store ? "write" : "read"] += rounds * bytes;
       request.left -= rounds * bytes;
+      request.address += rounds * bytes;
       actor.now += rounds * turns.length * each;
       actor.moves++;
     });
     this.#lanes.repeat(this.#dramLane, onInterface, rounds);
-    this.#memory.extend(turns.at(-1)!.actor.index, rounds * turns.length * each);
+    memory.extend(turns.at(-1)!.actor.index, rounds * turns.length * each);
   }
 
   /** Gives a signal, or takes one that has been given; false where it has not been given yet. */
@@ -440,28 +455,10 @@ class Engine {
     actor.lane.fill(end, actor.player.kind === "unit" ? actor.player.unit.tail : DRAM_LATENCY);
   }
 
-  /** Sums of all works; a place that is no memory is a register or a FIFO, whose energy is part of its unit's. */
-  #actions(): Actions {
-    const memory: Record<string, { -readonly [K in keyof Access]: Access[K] }> = {};
-    for (const name of this.#memories)
-      memory[name] = { readBytes: 0, writeBytes: 0, readElements: 0, writeElements: 0 };
-    const codes: Record<string, number> = {};
-    for (const name of this.#feeders) codes[name] = 0;
-    let macs = 0;
-    let mapped = 0;
-    for (const work of this.#issue.works) {
-      const times = this.#done[work.id] ?? 0;
-      macs += times * work.macs;
-      if (work.op.kind === "decode") codes[work.op.unit] = (codes[work.op.unit] ?? 0) + times * work.elements;
-      if (work.op.kind === "map") mapped += times * work.elements;
-      if (work.op.kind === "copy") checkCopy(work);
-      for (const { place, ...moved } of work.traffic) {
-        const access = memory[place === "global" ? this.#dramName : place.slice("unit:".length)];
-        if (access === undefined) continue;
-        for (const key of Object.keys(access) as (keyof Access)[]) access[key] += times * moved[key];
-      }
-    }
-    return { macs, peCycles: macs * this.#cyclesPerMac, codes, mapped, memory };
+  #actions(cycles: number): Actions {
+    const names = { dram: this.#dramName, memories: this.#memories, feeders: this.#feeders };
+    const counts = countWorks(this.#issue.works, this.#done, names);
+    return { ...counts, peCycles: counts.macs * this.#cyclesPerMac, dram: this.#memory.counts(cycles) };
   }
 
   /** What works ask for has crossed the interface, byte for byte. */
@@ -477,6 +474,7 @@ class Engine {
 
 /** Cycles of a PE for one product of a program's operands: less than one where it carries out several. */
 function peCyclesPerMac(array: SystolicSpec, program: Program): number {
+  if (!contracts(program)) return 0;
   const [weight, activation] = [weightCodes(program), activationCodes(program)];
   const cycles = cyclesPerMac(array, weight.bits);
   const products = productsPerPe(array, weight.bits, activation.bits);
@@ -487,11 +485,4 @@ function peCyclesPerMac(array: SystolicSpec, program: Program): number {
 function where(actor: Actor): string {
   const { blocked } = actor;
   return blocked === undefined ? `${actor.name} is at work` : `${actor.name} waits to ${blocked.what} ${blocked.ring}`;
-}
-
-/** A copy puts down as many bytes as it takes up. */
-function checkCopy(work: Work): void {
-  const read = work.traffic.reduce((sum, t) => sum + t.readBytes, 0);
-  const written = work.traffic.reduce((sum, t) => sum + t.writeBytes, 0);
-  if (read !== written) internal(`${work.op.name} reads ${read} bytes and writes ${written}`);
 }

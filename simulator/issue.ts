@@ -4,6 +4,7 @@ import { isTileOp, type Program, type Region, type Role, reads, type Step, type 
 import { bitsOf } from "../ir/scalar.ts";
 import { type Case, distinguish, MAX_CASES } from "./cases.ts";
 import { type Env, ExtentAnalysis } from "./extents.ts";
+import { bytesOf } from "./memory/sram.ts";
 
 export type OperandKind = "weight" | "activation" | "result";
 
@@ -72,6 +73,8 @@ export interface Walker {
   readonly ops: readonly NestOp[];
   /** Where it is among its instructions. */
   at(): number;
+  /** Where off chip the last work's bytes lie: tiles of a tensor lie one behind the other, in the order of the loops. */
+  address(): number;
   /** The next action; undefined at the end. */
   next(): Action | NestAction | undefined;
   /** Goes on behind the nest that it is in. */
@@ -89,6 +92,7 @@ export interface WalkedLoop {
 export interface NestOp {
   readonly make: (env: Env) => Work;
   readonly cases: readonly Case[];
+  readonly address: (env: Env) => number;
 }
 
 /** The loops over the folds of a block, as one role walks them. */
@@ -136,7 +140,7 @@ type Instruction =
     }
   | { readonly kind: "nest"; readonly action: NestAction; readonly after: number }
   | { readonly kind: "signal"; readonly action: SignalAction }
-  | { readonly kind: "op"; readonly make: (env: Env) => Work };
+  | { readonly kind: "op"; readonly op: NestOp };
 
 type Loop = Extract<Step, { readonly kind: "loop" }>;
 
@@ -170,7 +174,8 @@ export function prepare(program: Program): Issue {
   const array = ops.find((op) => op.kind === "contract")?.unit;
   const inArray = program.tensors.filter((t) => t.ring !== undefined && t.place === `unit:${array}`);
   const works: Work[] = [];
-  const compiled = new Map(only.roles.map((role) => [role, compile(role, analysis, infos, array ?? "", works)]));
+  const space: Space = { bytes: 0 };
+  const compiled = new Map(only.roles.map((role) => [role, compile(role, analysis, infos, array ?? "", works, space)]));
   const of = (role: Role): Compiled => compiled.get(role) ?? internal(`no role ${role.name}`);
   return {
     program,
@@ -222,6 +227,7 @@ function walkerOf({ code, slots, loops, ops }: Compiled): Walker {
   const env: Env = new Float64Array(slots);
   let pc = 0;
   let behind = 0;
+  let last: NestOp | undefined;
   const next = (): Action | NestAction | undefined => {
     while (pc < code.length) {
       const at = code[pc++]!;
@@ -244,7 +250,8 @@ function walkerOf({ code, slots, loops, ops }: Compiled): Walker {
         case "signal":
           return at.action;
         case "op":
-          return at.make(env);
+          last = at.op;
+          return at.op.make(env);
       }
     }
     return undefined;
@@ -254,6 +261,7 @@ function walkerOf({ code, slots, loops, ops }: Compiled): Walker {
     loops,
     ops,
     at: () => pc,
+    address: () => last?.address(env) ?? 0,
     next,
     leaveNest: () => {
       pc = behind;
@@ -268,6 +276,7 @@ function compile(
   infos: ReadonlyMap<TileOp, OpInfo>,
   array: string,
   works: Work[],
+  space: Space,
 ): Compiled {
   const slots = analysis.slotsFor(role);
   const code: Instruction[] = [];
@@ -290,9 +299,9 @@ function compile(
       if (isTileOp(step)) {
         if (step.kind === "fill") fillDepth = outer.length;
         const info = infos.get(step) ?? internal("an op that was not listed");
-        const op = maker(step, info, analysis, role, outer, fillDepth, array, works);
+        const op = maker(step, info, analysis, role, outer, fillDepth, array, works, space);
         ops.push(op);
-        code.push({ kind: "op", make: op.make });
+        code.push({ kind: "op", op });
         return { kind: "op", op };
       }
       if (step.kind === "signal") {
@@ -353,6 +362,7 @@ function maker(
   fillDepth: number,
   array: string,
   works: Work[],
+  space: Space,
 ): NestOp {
   const side = (region: Region): Side => {
     const { place, type } = analysis.tensor(region.tensor);
@@ -404,7 +414,42 @@ function maker(
     made.set(key, work);
     return work;
   };
-  return { make, cases };
+  return { make, cases, address: addressOf(op, analysis, outer, space) };
+}
+
+/** Off-chip addresses given out so far. */
+interface Space {
+  bytes: number;
+}
+
+/** Tensors begin at multiples of this many bytes, and tiles at multiples of the other: a page, and a burst. */
+const TENSOR_ALIGN = 4096;
+const TILE_ALIGN = 64;
+const aligned = (bytes: number, to: number): number => Math.ceil(bytes / to) * to;
+
+/** Where the tile lies that a copy moves from or to a tensor off chip; takes room for the whole tensor. */
+function addressOf(
+  op: TileOp,
+  analysis: ExtentAnalysis,
+  outer: readonly Enclosing[],
+  space: Space,
+): (env: Env) => number {
+  if (op.kind !== "copy") return () => 0;
+  const isGlobal = (region: Region): boolean => analysis.tensor(region.tensor).place === "global";
+  const off = [op.from, op.to].find(isGlobal);
+  const on = [op.from, op.to].find((region) => !isGlobal(region));
+  if (off === undefined || on === undefined) return () => 0;
+  const symbols = analysis.symbolsOf(off);
+  const loops: { readonly slot: number; readonly stride: number }[] = [];
+  let size = aligned(bytesOf(analysis.tensor(on.tensor)), TILE_ALIGN);
+  for (const { loop, slot } of outer.toReversed()) {
+    if (!symbols.has(loop.name)) continue;
+    loops.push({ slot: slot + 1, stride: size });
+    size *= Math.ceil(loop.extent / loop.step);
+  }
+  const base = space.bytes;
+  space.bytes += aligned(size, TENSOR_ALIGN);
+  return (env) => loops.reduce((sum, { slot, stride }) => sum + env[slot]! * stride, base);
 }
 
 type NewWork = Omit<Work, "id">;

@@ -32,6 +32,12 @@ import {
   type Storage,
 } from "./workload/allocation.ts";
 import {
+  type ElementwiseOp,
+  elementwiseProgram,
+  operationsPerElement,
+  withElementwise,
+} from "./workload/elementwise.ts";
+import {
   type Layer,
   type LayerKind,
   layersOfPass,
@@ -78,6 +84,8 @@ export interface SimulateRequest {
   readonly activeExperts?: number;
   /** Replaces the machine's own dataflow. */
   readonly dataflow?: Dataflow;
+  /** Also simulate norms, softmax, activation functions and residual sums, on the vector unit (default: products alone). */
+  readonly elementwise?: boolean;
   /** Give up with `simulate/limit` once the pass has taken more cycles. */
   readonly maxCycles?: number;
   /** Collect a trace. */
@@ -121,6 +129,8 @@ export interface LayerResult extends Figures {
   readonly operandFormat: string;
   readonly activationFormat: string;
   readonly startCycle: number;
+  /** No product, but this for each of m rows of n elements. */
+  readonly elementwise?: ElementwiseOp;
 }
 
 export interface SimulateResult {
@@ -179,19 +189,23 @@ export function simulate(request: SimulateRequest, tile: Tiler, sink: Diagnostic
   const builder = request.trace === true ? new TraceBuilder() : undefined;
   const known = new Map<string, Measured>();
   const layers: LayerResult[] = [];
-  const asked = layersOfPass(network, request);
+  const products = layersOfPass(network, request);
+  const asked = request.elementwise === true ? withElementwise(products, network) : products;
   let startCycle = 0;
   for (const layer of asked) {
     const formats = formatsFor(layer);
-    const key = JSON.stringify([layer.shape, keyOf(formats.operand), keyOf(formats.activation)]);
+    const key = JSON.stringify([layer.shape, layer.elementwise, keyOf(formats.operand), keyOf(formats.activation)]);
     const reuse = request.memoise === false ? undefined : known.get(key);
     const measured = reuse ?? measure(layer, formats, machine, tile, builder, sink);
     if (measured === undefined) return undefined;
     known.set(key, measured);
     const { name, kind, shape } = layer;
     builder?.layer({ name, kind, shape, segment: measured.segment, startCycle });
-    const stored = { operandFormat: formats.operand.name, activationFormat: formats.activation.name };
-    layers.push({ name, kind, shape, ...stored, startCycle, ...measured.figures });
+    const [operandFormat, activationFormat] =
+      layer.elementwise === undefined ? [formats.operand.name, formats.activation.name] : ["f16", "f16"];
+    const stored = { operandFormat, activationFormat };
+    const what = layer.elementwise === undefined ? {} : { elementwise: layer.elementwise };
+    layers.push({ name, kind, shape, ...stored, startCycle, ...what, ...measured.figures });
     startCycle += measured.figures.cycles;
     if (startCycle > (request.maxCycles ?? Number.POSITIVE_INFINITY)) {
       reportLimit(layers, asked.length, startCycle, request, sink);
@@ -207,8 +221,8 @@ export function simulate(request: SimulateRequest, tile: Tiler, sink: Diagnostic
     batch,
     context: request.context,
     dataflow: partsOf(machine).array.dataflow,
-    weightBits: meanBits(asked, formatsFor, "weight"),
-    keyValueBits: meanBits(asked, formatsFor, "keyValue"),
+    weightBits: meanBits(products, formatsFor, "weight"),
+    keyValueBits: meanBits(products, formatsFor, "keyValue"),
     weightFormat: base.weight.name,
     keyValueFormat: base.keyValue.name,
     activationFormat: base.activation.name,
@@ -347,6 +361,7 @@ function measure(
   builder: TraceBuilder | undefined,
   sink: Diagnostics,
 ): Measured | undefined {
+  if (layer.elementwise !== undefined) return measureElementwise(layer, layer.elementwise, machine, builder, sink);
   const fitted = fitMachine(layer.name, machine, codesOf(weight).bits, codesOf(activation).bits, sink);
   if (fitted === undefined) return undefined;
   const program = matmulProgram({ name: layer.name, ...layer.shape, activation, weight, output: "f16" });
@@ -357,6 +372,29 @@ function measure(
   const figures = figuresOf(run, machine);
   const { cycles, ops } = run;
   if (segment !== undefined) builder?.endSegment(segment.id, { cycles, ops, program: tiled, figures });
+  return { figures, segment: segment?.id ?? -1 };
+}
+
+/** A layer on the vector unit: an operation takes as long as so many elements, and costs their energy. */
+function measureElementwise(
+  layer: Layer,
+  op: ElementwiseOp,
+  machine: AcceleratorModel,
+  builder: TraceBuilder | undefined,
+  sink: Diagnostics,
+): Measured | undefined {
+  const { vector } = partsOf(machine);
+  const operations = operationsPerElement(op, layer.shape.n, vector);
+  const slower = { ...vector, elementsPerCycle: vector.elementsPerCycle / operations };
+  const fitted = { ...machine, units: machine.units.map((u) => (u.kind === "vector" ? slower : u)) };
+  const program = elementwiseProgram(layer, op, machine, sink);
+  if (program === undefined) return undefined;
+  const segment = builder?.segment(fitted, lanesOf(fitted));
+  const run = runProgram(program, fitted, segment?.recorder);
+  const actions = { ...run.actions, mapped: run.actions.mapped * operations };
+  const figures = figuresOf({ ...run, actions }, machine);
+  const { cycles, ops } = run;
+  if (segment !== undefined) builder?.endSegment(segment.id, { cycles, ops, program, figures });
   return { figures, segment: segment?.id ?? -1 };
 }
 

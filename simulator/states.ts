@@ -11,6 +11,8 @@ export type BusyKind = (typeof BUSY_KINDS)[number];
  * - `buffer-full`: a producer waits for a free instance; the culprit is the consumer that holds it.
  * - `dram-bandwidth`: its request waits behind another's; the culprit is the channel that is served.
  * - `dram-latency`: everything is requested, the last data have not arrived.
+ * - `dram-row`, `dram-refresh`, `dram-turn`: its data wait for a row to be opened, for a refresh, or for the bus to turn
+ *   round between reads and writes or to come back to a bank group.
  * - `drain`: no row may enter while the last sums leave the array.
  * - `control`: cycles that the machine spends between folds.
  * - `rescale`: bit-serial PEs hold a group's sum and wait until the one before it has been multiplied by its scale.
@@ -23,6 +25,9 @@ export const STALL_CAUSES = [
   "buffer-full",
   "dram-bandwidth",
   "dram-latency",
+  "dram-row",
+  "dram-refresh",
+  "dram-turn",
   "drain",
   "control",
   "rescale",

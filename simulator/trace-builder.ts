@@ -18,7 +18,7 @@ import {
   type TraceLayer,
   type TraceRun,
 } from "./trace.ts";
-import { weightCodes } from "./units/bit-serial.ts";
+import { contracts, weightCodes } from "./units/bit-serial.ts";
 
 const MAX_CYCLES = 2 ** 32 - 1;
 
@@ -90,7 +90,7 @@ export class TraceBuilder {
 
   endSegment(id: number, { cycles, ops, program, figures, pes }: SegmentFacts): void {
     const segment = this.#segments[id] ?? internal(`no segment ${id}`);
-    const { bits, group } = weightCodes(program);
+    const { bits, group } = contracts(program) ? weightCodes(program) : { bits: 16, group: Number.POSITIVE_INFINITY };
     segment.counters = this.#buffers.map(({ name }) => occupancy(name, program, segment.events));
     segment.events.length = 0;
     segment.pes = pes;

@@ -76,6 +76,10 @@ const BY_NAME: Readonly<Record<string, Meaning>> = {
   "busy:write": "memory-out",
   "busy:feed": "feed",
   "busy:decode": "decode",
+  // What keeps data from passing once they are asked for shares a colour.
+  "stall:dram-row": "dram-latency",
+  "stall:dram-refresh": "dram-latency",
+  "stall:dram-turn": "dram-latency",
 };
 
 /** Kinds of work of files that are not ours take these in turn, in the order in which they occur. */

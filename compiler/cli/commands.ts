@@ -102,7 +102,7 @@ export const COMMANDS: readonly CommandSpec[] = [
       ["--preset <name>", "with --depth peer: bitmod-v1, bitmod-v2, ant, bitfusion or scalesim"],
       [
         "--hw <names>",
-        "machines: names or files (.json, of scalesim .cfg), each with weights of its own behind an @; comma-separated (default: systolic-128; of a preset: all)",
+        "machines: names or files (.json, of scalesim .cfg), each with a memory by its timing behind a + (+ddr4-3200x2: two channels) and weights of its own behind an @; comma-separated (default: systolic-128; of a preset: all)",
       ],
       ["--phase <phases>", "prefill, decode, or both", "prefill"],
       ["--batch <numbers>", "sequences at once; comma-separated", "1"],
@@ -122,6 +122,7 @@ export const COMMANDS: readonly CommandSpec[] = [
       ["--allocation <file>", "formats by layer: CSV (layers,weights,activations,kv) or JSON; layers are globs"],
       ["--experts <number>", "experts of a mixture that a pass reaches (default: all that its tokens can)"],
       ["--dataflow <names>", "ws, os or is instead of the machine's own"],
+      ["--elementwise", "also norms, softmax, activation functions and residual sums, on the vector unit"],
       ["--max-cycles <number>", "give up after this many cycles, with exit code 4"],
       ["--threads <number>", "threads for several runs (default: as many as there are cores)"],
       ["--trace <file>", "write the trace (one run)"],

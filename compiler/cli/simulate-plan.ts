@@ -28,6 +28,7 @@ export interface SimulateOptions {
   readonly dataflow?: string;
   readonly threads?: string;
   readonly maxCycles?: string;
+  readonly elementwise?: boolean;
   readonly trace?: string;
   readonly chrome?: string;
   readonly kanata?: string;
@@ -56,6 +57,8 @@ export interface Plan extends Sizes {
   readonly asStored: boolean;
   readonly activeExperts: number | undefined;
   readonly maxCycles: number | undefined;
+  /** Norms, softmax, activation functions and residual sums too. */
+  readonly elementwise: boolean;
   readonly threads: number | undefined;
   readonly window: ChromeOptions;
 }
@@ -133,7 +136,7 @@ export function readPlan(terminal: Terminal, options: SimulateOptions, formats: 
 function readRest(
   terminal: Terminal,
   options: SimulateOptions,
-): Pick<Plan, "dataflows" | "activeExperts" | "maxCycles" | "threads" | "window"> | Exit {
+): Pick<Plan, "dataflows" | "activeExperts" | "maxCycles" | "elementwise" | "threads" | "window"> | Exit {
   const dataflows = options.dataflow === undefined ? [undefined] : splitList(options.dataflow);
   const wrong = dataflows.find((d) => d !== undefined && !(DATAFLOWS as readonly string[]).includes(d));
   if (wrong !== undefined)
@@ -149,7 +152,9 @@ function readRest(
   const [activeExperts, threads, maxCycles] = numbers;
   const window = parseWindow(options.window);
   if (window === undefined) return usageError(terminal, WINDOW_USAGE, "for example --window 0:1000000");
-  return { dataflows: dataflows as readonly (Dataflow | undefined)[], activeExperts, maxCycles, threads, window };
+  const elementwise = options.elementwise === true;
+  const counts = { activeExperts, maxCycles, threads };
+  return { dataflows: dataflows as readonly (Dataflow | undefined)[], ...counts, elementwise, window };
 }
 
 /** A machine, and the weights that it gets instead of those of the plan. */
@@ -188,6 +193,7 @@ export function requestsOf(
                       ...some("dataflow", dataflow),
                       ...some("activeExperts", plan.activeExperts),
                       ...some("maxCycles", plan.maxCycles),
+                      ...(plan.elementwise ? { elementwise: true } : {}),
                       ...(rules.length === 0 ? {} : { allocation: rules }),
                     });
   }

@@ -1,6 +1,8 @@
 /** `bitloom simulate WORKLOAD…`: passes of networks on machines, cycle by cycle or by published formulas. */
+import { DRAM_PARTS } from "../../hw-models/dram-part.ts";
 import { HARDWARE, hardwareNamed } from "../../hw-models/index.ts";
 import { validateHardware } from "../../hw-models/schema.ts";
+import { withMemory } from "../../hw-models/with-memory.ts";
 import { Diagnostics, type Source } from "../../ir/diagnostics.ts";
 import {
   mergeReports,
@@ -54,6 +56,7 @@ function readPeerPlan(terminal: Terminal, options: SimulateOptions): PeerPlan | 
     "experts",
     "threads",
     "maxCycles",
+    "elementwise",
   ] as const;
   for (const name of [...none, ...TRACE_OPTIONS, "kvBits", "report", "window"] as const)
     if (options[name] !== undefined)
@@ -86,7 +89,8 @@ interface Inputs {
 }
 
 /**
- * Machines by name or file, each with weights of its own behind an `@`; mistakes in files go to `diagnostics`, whose
+ * Machines by name or file, each with a memory by its timing behind a `+` (`+ddr4-3200x2`: two channels) and weights of
+ * its own behind an `@`; mistakes in files go to `diagnostics`, whose
  * spans index `sources`.
  */
 function readMachines(
@@ -96,7 +100,8 @@ function readMachines(
 ): readonly PlannedMachine[] | Exit {
   const machines: PlannedMachine[] = [];
   for (const whole of names) {
-    const [, name = whole, own] = /^(.*?)(?:@([^@/]+))?$/.exec(whole) ?? [];
+    const [, name = whole, part, channels, own] =
+      /^(.*?)(?:\+([a-z0-9-]+?)(?:x([1-9]\d{0,3}))?)?(?:@([^@/]+))?$/.exec(whole) ?? [];
     const isFile = name.endsWith(".json") || name.includes("/");
     const text = isFile ? readText(terminal, name) : undefined;
     if (isFile && text === undefined) return EXIT.unreadable;
@@ -104,9 +109,17 @@ function readMachines(
     const model = text === undefined ? hardwareNamed(name) : validateHardware(text, sources.length - 1, diagnostics);
     if (model === undefined && text !== undefined) continue;
     if (model?.kind !== "accelerator") return noMachine(terminal, name, model !== undefined);
+    const memory = part === undefined ? undefined : DRAM_PARTS.find((p) => p.name === part);
+    if (part !== undefined && memory === undefined)
+      return usageError(
+        terminal,
+        `there is no memory part \`${part}\``,
+        `there is ${DRAM_PARTS.map((p) => p.name).join(", ")}`,
+      );
+    const hardware = memory === undefined ? model : withMemory(model, memory, Number(channels ?? memory.channels));
     const found = own === undefined ? undefined : formats.lookUp(own, `--hw ${name}@`);
     if (found !== undefined && "exit" in found) return found.exit;
-    machines.push({ hardware: model, weights: found?.storage });
+    machines.push({ hardware, weights: found?.storage });
   }
   return machines;
 }
@@ -246,7 +259,7 @@ async function steppedRun(
     "kanata",
     "perfetto",
   ] as const;
-  for (const name of [...none, "kvBits", "maxCycles", "report", "window"] as const)
+  for (const name of [...none, "kvBits", "maxCycles", "elementwise", "report", "window"] as const)
     if (options[name] !== undefined)
       return usageError(
         terminal,

@@ -25,6 +25,12 @@ export function codesOf(format: Format): WeightCodes {
   return { bits, group: isPlain(format) ? Number.POSITIVE_INFINITY : format.block };
 }
 
+/** Whether a machine program multiplies anything; one that does not works on elements alone. */
+export function contracts(program: Program): boolean {
+  const roles = program.body.flatMap((step) => (step.kind === "roles" ? step.roles : []));
+  return roles.some((r) => opsIn(r.body).some((op) => op.kind === "contract"));
+}
+
 /** The codes of the second operand of a machine program's product. */
 export const weightCodes = (program: Program): WeightCodes => operandCodes(program, "b");
 

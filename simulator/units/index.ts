@@ -2,7 +2,7 @@
 import { type Parts, partsOf } from "../../hw-models/derive.ts";
 import type { AcceleratorModel, DmaSpec, SystolicSpec, UnitSpec } from "../../hw-models/schema.ts";
 import type { Program } from "../../ir/program.ts";
-import { serialClock, weightCodes } from "./bit-serial.ts";
+import { contracts, serialClock, weightCodes } from "./bit-serial.ts";
 import { feeder } from "./feeder.ts";
 import { systolic } from "./systolic.ts";
 import type { Unit } from "./unit.ts";
@@ -42,6 +42,6 @@ function playerOf(spec: UnitSpec, parts: Parts, program: Program): Player | unde
 
 function arrayOf(spec: SystolicSpec, program: Program): Unit {
   const { bitSerial, rows, columns } = spec;
-  if (bitSerial === undefined) return systolic(spec);
+  if (bitSerial === undefined || !contracts(program)) return systolic(spec);
   return systolic(spec, serialClock(bitSerial, rows, columns, weightCodes(program)));
 }

@@ -1,4 +1,5 @@
 /** Layers: the products of matrices that a network asks for in one pass. */
+import type { ElementwiseOp } from "./elementwise.ts";
 import type { AttentionStage, LayerKind, LinearStage, Network, Phase, Stage } from "./network.ts";
 
 export { type LayerKind, type Network, PHASES, type Phase } from "./network.ts";
@@ -33,6 +34,8 @@ export interface Layer {
   readonly shape: ProductShape;
   /** What the second operand is: a stored weight, or the keys or values of the context. */
   readonly operand: "weight" | "keyValue";
+  /** No product, but this for each of m rows of n elements. */
+  readonly elementwise?: ElementwiseOp;
 }
 
 /** The stages of a block as in Llama: q, k, v, attention, o, gate, up, down. */

@@ -12,6 +12,7 @@ export type LayerKind =
   | "state-space"
   | "embedding"
   | "convolution"
+  | "element-wise"
   | "output";
 
 /** Matrices of which each token meets a few: a mixture of experts. */

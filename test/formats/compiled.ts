@@ -6,6 +6,7 @@ import type { ScheduleRequest } from "../../compiler/schedule/schedule.ts";
 import { stdFiles } from "../../compiler/std.ts";
 import { consultOracle, storedType } from "../../compiler/trial.ts";
 import { Diagnostics, internal } from "../../ir/diagnostics.ts";
+import { evalProgram } from "../../ir/eval/program.ts";
 import { f16Round } from "../../ir/float.ts";
 import type { Format } from "../../ir/format.ts";
 import type { Program, Tensor } from "../../ir/program.ts";
@@ -20,12 +21,15 @@ export type Kind = "decode" | "linear";
  * Formats of the library and instances of its families. Integers under a scale differ in two numbers, width and group:
  * each width stands here once for either sign, and each kind of scale three times.
  */
-export const FORMATS: readonly string[] = [...stdFiles().flatMap((file) => file.formats), ...INSTANCE_NAMES].filter(
-  (name) => {
-    const [, width, scope] = /^[iu](\d)_(tensor|row|g32|g64|g128)$/.exec(name) ?? [];
-    return width === undefined || ["tensor", "row", "g32", "g64", "g128"][Number(width) % 5] === scope;
-  },
-);
+export const FORMATS: readonly string[] = allFormats().filter((name) => {
+  const [, width, scope] = /^[iu](\d)_(tensor|row|g32|g64|g128)$/.exec(name) ?? [];
+  return width === undefined || ["tensor", "row", "g32", "g64", "g128"][Number(width) % 5] === scope;
+});
+
+/** Every format of the library, and instances of those with parameters. */
+export function allFormats(): readonly string[] {
+  return [...stdFiles().flatMap((file) => file.formats), ...INSTANCE_NAMES];
+}
 
 const TEXTS: Readonly<Record<Kind, (format: string) => string>> = {
   decode: (f) => `op decode<N, K>(w: ${f}[N, K]) -> f32[N, K] { y[n, k] = w[n, k] }`,
@@ -34,16 +38,21 @@ const TEXTS: Readonly<Record<Kind, (format: string) => string>> = {
 }`,
 };
 
-/** Odd numbers of tokens and channels; at least 96 values a row, which is no multiple of most steps. */
-const TOKENS = 3;
-const CHANNELS = 5;
-const LEAST_COLUMNS = 96;
+export interface Shape {
+  readonly tokens: number;
+  readonly channels: number;
+  /** Values a row at least: rows are whole blocks. */
+  readonly columns: number;
+}
+
+/** Odd numbers of tokens and channels; 96 values a row are no multiple of most steps. */
+const SHAPES: Readonly<Record<Kind, Shape>> = {
+  decode: { tokens: 1, channels: 2, columns: 96 },
+  linear: { tokens: 3, channels: 5, columns: 96 },
+};
 
 /** Products read 8 values a lane, so that words are crossed at places that depend on the lane; decoding reads 32. */
-const SCHEDULES: Readonly<Record<Kind, ScheduleRequest>> = {
-  decode: {},
-  linear: { strategy: "fma", tileM: 1, tileN: 1, chunk: 8 },
-};
+const SMALL_CHUNK = 8;
 
 export interface Case {
   readonly name: string;
@@ -53,22 +62,26 @@ export interface Case {
   readonly sizes: { readonly M: number; readonly N: number; readonly K: number };
 }
 
-export function caseOf(name: string, kind: Kind): Case {
+export function caseOf(name: string, kind: Kind, shape: Shape = SHAPES[kind]): Case {
   const diagnostics = new Diagnostics();
   const module = check([{ name: `${kind}.loom`, text: TEXTS[kind](name) }], diagnostics);
   const format = module.formats.find((f) => f.name === name);
   if (format === undefined) internal(`${name}: ${JSON.stringify(diagnostics.list)}`);
-  const K = format.block * Math.ceil(LEAST_COLUMNS / format.block);
-  return { name, kind, module, format, sizes: { M: TOKENS, N: kind === "decode" ? 2 : CHANNELS, K } };
+  const K = format.block * Math.ceil(shape.columns / format.block);
+  return { name, kind, module, format, sizes: { M: shape.tokens, N: shape.channels, K } };
 }
 
-export function compileCase({ name, kind, module, sizes, format }: Case, target: string): Compiled {
+/** Small tiles, so that texts are short. A step stays inside a block, or is a number of whole blocks. */
+function smallTiles({ kind, format }: Case): ScheduleRequest {
+  if (kind === "decode") return {};
+  const chunk = format.block === 1 ? SMALL_CHUNK : [SMALL_CHUNK, 4, 2, 1].find((c) => format.block % c === 0);
+  return { strategy: "fma", tileM: 1, tileN: 1, chunk: chunk ?? 1 };
+}
+
+export function compileCase(c: Case, target: string, schedule: ScheduleRequest = smallTiles(c)): Compiled {
+  const { name, kind, module, sizes } = c;
   const diagnostics = new Diagnostics();
   const { M, ...rest } = sizes;
-  const asked = SCHEDULES[kind];
-  // A step stays inside a block, or is a number of whole blocks.
-  const chunk = format.block === 1 ? 8 : [8, 4, 2, 1].find((c) => format.block % c === 0);
-  const schedule: ScheduleRequest = kind === "decode" ? asked : { ...asked, chunk: chunk ?? 1 };
   const request = { sources: [], op: kind, sizes: kind === "decode" ? rest : sizes, target, schedule };
   const made = compile(request, diagnostics, module);
   if (made === undefined) throw new Error(`${name} on ${target}: ${JSON.stringify(diagnostics.list)}`);
@@ -81,6 +94,8 @@ export interface Operands {
   readonly expected: Float64Array;
   /** What error bounds refer to: Σ|x·w|, with |w| as the sum of the magnitudes of the terms that make w up. */
   readonly magnitudes: () => Float64Array;
+  /** Elements that are decoded values alone and on whose way f32 rounds nothing: they must be met exactly. */
+  readonly exact: () => ReadonlySet<number>;
 }
 
 export function operandsOf(c: Case, program: Program): Operands {
@@ -90,8 +105,15 @@ export function operandsOf(c: Case, program: Program): Operands {
   const find = (id: string): Tensor => program.tensors.find((t) => t.id === id) ?? internal(`no tensor ${id}`);
   const word = (t: Tensor): "u32" | "f32" => (t.type === "f32" ? "f32" : "u32");
   const words = Object.fromEntries(Object.entries(inputs).map(([id, v]) => [id, toWords(find(id), v, word(find(id)))]));
-  const terms = (): Float64Array => consultOracle(decodingOf(c.name, N, K).program, inputs).magnitudes.y!;
-  if (c.kind === "decode") return { words, expected: weights, magnitudes: terms };
+  const decoding = (): Program => decodingOf(c.name, N, K).program;
+  const terms = (): Float64Array => consultOracle(decoding(), inputs).magnitudes.y!;
+  const exact = (): ReadonlySet<number> => {
+    const rounded = evalProgram(decoding(), inputs, { arithmetic: "typed" }).y!;
+    const isExact = (at: number): boolean => rounded[at] === weights[at] && isKept(weights[at]!);
+    if (c.kind === "decode") return new Set([...weights.keys()].filter(isExact));
+    return new Set([...Array(N).keys()].filter((n) => isExact((n + 1) * K - 1)));
+  };
+  if (c.kind === "decode") return { words, expected: weights, magnitudes: terms, exact };
   const next = random(K);
   // The first token asks for one column: what it gets is a decoded value and nothing else.
   const x = Float64Array.from({ length: M * K }, (_, n) =>
@@ -105,39 +127,36 @@ export function operandsOf(c: Case, program: Program): Operands {
       return sum;
     });
   const expected = product(x, weights);
-  return {
-    words: { ...words, x: toWords(find("x"), x) },
-    expected,
-    magnitudes: () => product(x.map(Math.abs), terms()),
-  };
+  const magnitudes = (): Float64Array => product(x.map(Math.abs), terms());
+  return { words: { ...words, x: toWords(find("x"), x) }, expected, magnitudes, exact };
 }
 
 /** Words of the result that the kernels left, against the operands' expectation; one sentence for each kind of mistake. */
-export function mistakes(c: Case, made: Compiled, { expected, magnitudes }: Operands, words: Uint32Array): string[] {
+export function mistakes(c: Case, made: Compiled, operands: Operands, words: Uint32Array): string[] {
   const tensor = made.program.tensors.find((t) => t.id === "y") ?? internal("no result");
   const values = fromWords(tensor, words, storedType(made, "y"));
   const { bound } = made.report.accumulator;
+  const { expected } = operands;
   const found: string[] = [];
   const say = (n: number, what: string): void => {
     found.push(`${c.name} ${c.kind} [${n}]: ${values[n]} in place of ${expected[n]}, ${what}`);
   };
   const off = [...expected.keys()].filter((n) => values[n] !== expected[n] && !Object.is(values[n], expected[n]));
   if (off.length === 0) return found;
-  const magnitude = magnitudes();
+  const magnitude = operands.magnitudes();
+  const exact = operands.exact();
   for (const n of off) {
     const [y, size] = [expected[n]!, magnitude[n]!];
     const allowed = bound.relativeToMagnitude * size + bound.relativeToResult * Math.abs(y) + bound.absolute;
-    const isSingle = c.kind === "decode" || n < c.sizes.N;
-    // A sum of terms that together fit 24 bits is exact on the way, too.
-    if (isSingle && isExact(y) && isExact(size)) say(n, "which f32 holds");
+    if (exact.has(n)) say(n, "which f32 holds");
     else if (!Number.isFinite(y)) say(n, "not finite");
     else if (size < LARGEST && !(Math.abs(values[n]! - y) <= allowed)) say(n, `more than ${allowed} away`);
   }
   return found;
 }
 
-/** Numbers that every target keeps: f32's normal ones, and 0. Targets may flush what is smaller. */
-const isExact = (x: number): boolean => Math.fround(x) === x && (x === 0 || Math.abs(x) >= 2 ** -126);
+/** Numbers that every target keeps: normal ones, and 0. Targets may flush what is smaller. */
+const isKept = (x: number): boolean => x === 0 || Math.abs(x) >= 2 ** -126;
 
 /** Larger sums may leave f32's range before they are scaled: the compiler's bound does not speak of them. */
 const LARGEST = 2 ** 120;

@@ -46,6 +46,8 @@ export interface Decoder {
   readonly bits: number;
   /** The value of element i. */
   readonly value: (b: BlockBits, i: number, outer: Outer) => number;
+  /** Fields whose values only matter below a limit: random ones are taken modulo it. */
+  readonly below?: Readonly<Record<string, number>>;
   /** Bits per value as published (or counted by hand), for a tensor of 4096 × 4096. */
   readonly bitsPerValue: number;
 }
@@ -307,6 +309,49 @@ const planes = (bits: number): Decoder => ({
   bitsPerValue: bits + perRow(32),
 });
 
+/** QTIP's decode_1mad on a state of 16 bits, with 32-bit words. */
+export function oneMad(state: number): number {
+  const x = Number((BigInt(state) * 34038481n + 76625530n) & 0xffffffffn);
+  const bytes = [0, 8, 16, 24].map((at) => (x >>> at) & 255);
+  return (bytes.reduce((a, b) => a + b, 0) - 510) / 147.800537109375;
+}
+
+/** QTIP's quantlut_sym with 512 pairs: a state of 16 bits for two values, the sign of the first from the hash. */
+export const trellisHybrid = (bits: number): Decoder => ({
+  block: 256,
+  bits: 256 * bits,
+  value: (b, i, o) => {
+    const state = BigInt(trellisState(b, Math.floor(i / 2), 2 * bits, 128));
+    const hash = (state + 1n) * state;
+    const entry = Number((hash >> 6n) & 511n);
+    const flipped = i % 2 === 0 && ((hash >> 15n) & 1n) === 1n;
+    return o.scale![0]! * o.pairs![2 * entry + (i % 2)]! * (flipped ? -1 : 1);
+  },
+  bitsPerValue: bits + perRow(16) + perTensor(16 * 1024),
+});
+
+/** Powers of i, two bits each: cos and sin of a quarter turn for each step of the code. */
+export const complexUnit = (numbers: number): Decoder => ({
+  block: 2 * numbers,
+  bits: 2 * numbers,
+  value: (b, i, o) => {
+    const turn = (b.u(i - (i % 2), 2) * Math.PI) / 2;
+    return o.scale![i % 2]! * Math.round(i % 2 === 0 ? Math.cos(turn) : Math.sin(turn));
+  },
+  bitsPerValue: 1 + perTensor(64),
+});
+
+/** A codebook of 2^a vectors and one of 2^b for the rest. */
+export const residual = (a: number, b: number, length: number): Decoder => ({
+  block: length,
+  bits: a + b,
+  value: (bits, i, o) => {
+    const [first, second] = [bits.u(0, a), bits.u(a, b)];
+    return o.scale![0]! * (o.vectors![first * length + i]! + o.residuals![second * length + i]!);
+  },
+  bitsPerValue: (Math.ceil(4096 / length) * (a + b)) / 4096 + perRow(16) + perTensor(16 * length * (2 ** a + 2 ** b)),
+});
+
 /** By format name. */
 export const DECODERS: Readonly<Record<string, Decoder>> = {
   f16: plain(16, (c) => ieee(c, 5, 10)),
@@ -406,6 +451,12 @@ export const DECODERS: Readonly<Record<string, Decoder>> = {
       return e === 0 && m === 0 ? 0 : sign * (1 + m / 8) * 2 ** (e + o.bias![0]!);
     },
     bitsPerValue: 8 + perTensor(8),
+  },
+  log_root_grid4: {
+    block: 1,
+    bits: 4,
+    value: (b, _, o) => o.scale![0]! * 2 ** (-b.u(0, 4) / 2 ** o.root![0]!),
+    bitsPerValue: 4 + perTensor(35),
   },
   log2_grid4: scaled(4, (c) => 2 ** -c),
   power_grid4: powerGrid(4),

@@ -4,6 +4,7 @@ import {
   type BlockBits,
   bfp,
   bitmodInt,
+  complexUnit,
   DECODERS,
   type Decoder,
   flint,
@@ -12,9 +13,12 @@ import {
   multiBase,
   NF4,
   nested,
+  oneMad,
   powerGrid,
+  residual,
   small,
   trellis,
+  trellisHybrid,
 } from "./decoders.ts";
 
 const PER_ROW = 1 / 4096;
@@ -107,6 +111,7 @@ const planesWithZero = (bits: number): Decoder => ({
 const actOrder = (bits: number, columns: number, group: number): Decoder => ({
   block: columns,
   bits: bits * columns,
+  below: { groups: columns / group + 1 },
   value: (b, i, o) => {
     const g = Math.min(o.groups![i]!, columns / group - 1);
     return o.scale![g]! * (b.u(bits * i, bits) - o.zero![g]!);
@@ -122,6 +127,77 @@ const tableOf = (bits: number, each: number): Decoder => ({
   bits,
   value: (b, _, o) => o.values![b.u(0, bits)]!,
   bitsPerValue: bits + each * 2 ** bits,
+});
+
+/** QMoE's codes, one after the other from where the group begins: a code's numbers are at 28 times its own. */
+const dictionary = (bits: number, total: number, group: number, codes: number): Decoder => ({
+  block: group,
+  bits: 29,
+  below: { first: total - 2, lengths: 15, skip: 9 },
+  value: (b, i, o) => {
+    const code = (n: number): number => o.codes![Math.min(b.u(0, 24) + n, total - 1)]!;
+    let left = i + b.u(24, 5);
+    let n = 0;
+    for (; n < codes && o.lengths![code(n)]! <= left; n++) left -= o.lengths![code(n)]!;
+    const symbol = o.symbols![28 * code(n) + Math.min(left, 27)]!;
+    return [0, o.low![0]!, o.high![0]!, o.high![0]!][symbol]!;
+  },
+  bitsPerValue: 29 / group + 32 * PER_ROW + PER_TENSOR * (5 * 2 ** bits + 56 * 2 ** bits + bits * total),
+});
+
+/** Signs of `levels` levels, plane by plane, each times a row's vector with a column's. */
+const signStack = (levels: number, rank: number, columns: number): Decoder => ({
+  block: columns,
+  bits: levels * columns,
+  value: (b, i, o) => {
+    let sum = 0;
+    for (let l = 0; l < levels; l++) {
+      let product = 0;
+      for (let r = l * rank; r < (l + 1) * rank; r++) product += o.left![r]! * o.right![r * columns + i]!;
+      sum += b.u(l * columns + i, 1) === 1 ? product : -product;
+    }
+    return sum;
+  },
+  bitsPerValue:
+    (Math.ceil(4096 / columns) * levels * columns) / 4096 +
+    16 * levels * rank * PER_ROW +
+    16 * levels * rank * columns * PER_TENSOR,
+});
+
+/** Columns of two sorts: a bit each, or four bits each behind all of those. */
+const salientMix = (columns: number, fine: number, group: number): Decoder => ({
+  block: columns,
+  bits: columns - fine + 4 * fine,
+  below: { place: columns },
+  value: (b, i, o) => {
+    const place = o.place![i]!;
+    if (o.salient![i] === 1)
+      return o.step![0]! * (b.u(columns - fine + 4 * Math.min(place, fine - 1), 4) - o.zero![0]!);
+    return o.alpha![Math.floor(i / group)]! * (b.u(Math.min(place, columns - fine - 1), 1) === 1 ? 1 : -1);
+  },
+  bitsPerValue:
+    (Math.ceil(4096 / columns) * (columns + 3 * fine)) / 4096 +
+    PER_ROW * (20 + (16 * columns) / group) +
+    PER_TENSOR * 17 * columns,
+});
+
+/** Integers in groups, and the row's entries of a compressed list. */
+const sparse = (bits: number, columns: number, group: number, total: number, most: number): Decoder => ({
+  block: columns,
+  bits: bits * columns,
+  below: { first: total + 3, count: most + 2, columns },
+  value: (b, i, o) => {
+    let value = o.scale![Math.floor(i / group)]! * b.i(bits * i, bits);
+    for (let n = 0; n < Math.min(o.count![0]!, most); n++) {
+      const entry = Math.min(o.first![0]! + n, total - 1);
+      if (o.columns![entry] === i) value += o.extras![entry]!;
+    }
+    return value;
+  },
+  bitsPerValue:
+    (Math.ceil(4096 / columns) * bits * columns) / 4096 +
+    PER_ROW * (40 + (16 * columns) / group) +
+    PER_TENSOR * 32 * total,
 });
 
 /** One instance, or some, of every format with parameters. */
@@ -156,6 +232,20 @@ const INSTANCES: Readonly<Record<string, Decoder>> = {
   "table_tensor<4>": tableOf(4, 32 * PER_TENSOR),
   "additive<2, 4, 4>": additive(2, 4, 4),
   "additive<3, 5, 8>": additive(3, 5, 8),
+  "complex_unit<8>": complexUnit(8),
+  "residual<4, 3, 4>": residual(4, 3, 4),
+  "trellis_mad<4>": trellis(4, oneMad),
+  "trellis_hybrid<4>": trellisHybrid(4),
+  "dictionary<4, 64, 32, 6>": dictionary(4, 64, 32, 6),
+  "sign_stack<2, 3, 64>": signStack(2, 3, 64),
+  "salient_mix<128, 24, 32>": salientMix(128, 24, 32),
+  "sparse_outliers<3, 128, 32, 40, 6>": sparse(3, 128, 32, 40, 6),
+  "log_root_grid<3>": {
+    block: 1,
+    bits: 3,
+    value: (b, _, o) => o.scale![0]! * 2 ** (-b.u(0, 3) / 2 ** o.root![0]!),
+    bitsPerValue: 3 + 35 * PER_TENSOR,
+  },
   "trellis<8>": trellis(8),
   "bitmod_int<7>": bitmodInt(7),
   "ant_int<3>": scaled(3, (c) => (c >= 4 ? c - 8 : c), 32 * PER_TENSOR),

@@ -60,11 +60,17 @@ export function randomSample(
     values.forEach((v, n) => {
       if (!Number.isFinite(v)) values[n] = 0.5;
     });
+  const limited = (field: Field, values: Float64Array): Float64Array => {
+    const limit = decoder.below?.[field.name];
+    if (limit !== undefined) for (const [n, v] of values.entries()) values[n] = v % limit;
+    return values;
+  };
   const inputs: Record<string, Float64Array> = {};
   const outer: { readonly field: Field; readonly values: Float64Array }[] = [];
   for (const field of format.fields) {
     const instances = field.scope === "row" ? rows : 1;
-    const values = field.scope === "block" ? fields[field.name]! : randomField(field, instances * field.count, next);
+    const drawn = field.scope === "block" ? fields[field.name]! : randomField(field, instances * field.count, next);
+    const values = limited(field, drawn);
     if (field.scope !== "block") outer.push({ field, values });
     const id = program.tensors.some((t) => t.id === "w") ? "w" : `w.${field.name}`;
     inputs[id] = values;

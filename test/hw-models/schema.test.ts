@@ -1,10 +1,13 @@
 /** Hardware models: what is shipped is complete and sourced; what is wrong is refused at its line. */
 import { describe, expect, it } from "vitest";
 import { dramBytesPerSecond, partsOf, peakMacsPerSecond, peakOf } from "../../hw-models/derive.ts";
+import { DRAM_PARTS } from "../../hw-models/dram-part.ts";
+import { energyTable } from "../../hw-models/energy-table.ts";
 import { ACCELERATORS, GPUS, gpuFor, HARDWARE, hardwareNamed } from "../../hw-models/index.ts";
 import { parseJson } from "../../hw-models/json.ts";
-import { numericFields, sourceOf, validateHardware } from "../../hw-models/schema.ts";
+import { type AcceleratorModel, numericFields, sourceOf, validateHardware } from "../../hw-models/schema.ts";
 import systolic128 from "../../hw-models/systolic-128.json" with { type: "json" };
+import { withMemory } from "../../hw-models/with-memory.ts";
 import { Diagnostics } from "../../ir/diagnostics.ts";
 
 function problems(text: string): readonly string[] {
@@ -18,6 +21,53 @@ function problems(text: string): readonly string[] {
 }
 
 const good = JSON.stringify(systolic128, null, 1);
+
+describe("memory by its timing", () => {
+  const with_ = (dram: object): string =>
+    JSON.stringify({ ...systolic128, units: systolic128.units.map((u) => (u.kind === "dram" ? dram : u)) }, null, 1);
+  const named = { kind: "dram", name: "dram", part: "ddr4-3200", channels: 2 };
+
+  it("is a part by its name, or written out, and so many channels of it: rates follow from them", () => {
+    const [ddr4] = DRAM_PARTS;
+    for (const part of ["ddr4-3200", ddr4]) {
+      const model = validateHardware(with_({ ...named, part }), 0, new Diagnostics());
+      if (model?.kind !== "accelerator") throw new Error("no accelerator");
+      const { dram } = partsOf(model);
+      // Two channels of 25.6 GB/s at 1 GHz; 22 + 22 + 4 clocks of 1600 MHz.
+      expect([dram.bytesPerCycle, dram.latencyCycles, dram.timed?.page]).toEqual([51.2, 30, "open"]);
+      expect(dramBytesPerSecond(model)).toBe(51.2e9);
+      expect(energyTable(model).filter((row) => row.component === "dram")).toMatchObject([
+        { action: "read", nominalPJ: 43.5, source: expect.stringContaining("IDD4R") },
+        { action: "write", nominalPJ: 36.75 },
+        { action: "activate", per: "row", nominalPJ: 4200 },
+        { action: "refresh", nominalPJ: 665280 },
+      ]);
+      expect(withMemory(hardwareNamed("systolic-128") as AcceleratorModel, ddr4!, 2)).toMatchObject({
+        name: "systolic-128+ddr4-3200x2",
+        units: model.units,
+      });
+    }
+  });
+
+  it("is refused where it is not one", () => {
+    const [ddr4] = DRAM_PARTS;
+    const timing = { ...ddr4!.timing, REFI: 600 };
+    expect(problems(with_({ ...named, part: "ddr9" })).join()).toMatch(
+      /hardware\/type: `units\[0\].part` must be one of "ddr4-3200"/,
+    );
+    expect(problems(with_({ ...named, channels: 0 })).join()).toMatch(/hardware\/range: `units\[0\].channels`/);
+    expect(problems(with_({ ...named, bytesPerCycle: 4 })).join()).toMatch(
+      /hardware\/unknown-field: `units\[0\].bytesPerCycle`/,
+    );
+    expect(problems(with_({ ...named, page: "half" })).join()).toMatch(
+      /`units\[0\].page` must be one of "open", "closed"/,
+    );
+    expect(problems(with_({ ...named, part: { ...ddr4, timing } })).join()).toMatch(
+      /every 600 clocks leave no time for data/,
+    );
+    expect(problems(with_({ ...named, part: { ...ddr4, rowBytes: 100 } })).join()).toMatch(/do not hold whole bursts/);
+  });
+});
 
 describe("built-in models", () => {
   it.each(HARDWARE.map((m) => ({ name: m.name, model: m })))("$name has a source for every number", ({ model }) => {
@@ -35,7 +85,7 @@ describe("built-in models", () => {
       ...["systolic-128", "systolic-32-os", "systolic-32-is"],
       ...["fp16-baseline", "ant-fp16", "olive-fp16", "bitmod"],
       ...["olive", "ant", "gobo", "bitfusion", "olaccel", "adaptivfloat", "biscaled", "int8"],
-      ...["tpu-v3", "edge-16"],
+      ...["tpu-v3", "edge-16", "systolic-128-hbm2"],
     ]);
     expect(GPUS.map((m) => m.name)).toEqual(["h100-sxm", "a100-sxm"]);
     expect(hardwareNamed("systolic-32-is")?.kind).toBe("accelerator");
