@@ -1,5 +1,6 @@
 /** Files that are open: each is read in a worker, which can be ended at any time, and holds one run or more. */
 
+import type { Told } from "./load/worker.ts";
 import { rangeTotals } from "./mix.ts";
 import type { Loaded, Model } from "./model.ts";
 import type { Operation, Run, UnitCycles } from "./run.ts";
@@ -25,8 +26,11 @@ export interface Reading {
   cancel(): void;
 }
 
-/** Reads bytes in a worker; they are gone from here afterwards. Never rejects. */
-export function readInWorker(bytes: ArrayBuffer): Reading {
+/**
+ * Reads bytes in a worker; they are gone from here afterwards. Never rejects. `look` is given the first layers of a large
+ * trace while the rest is read.
+ */
+export function readInWorker(bytes: ArrayBuffer, look: (first: Loaded) => void): Reading {
   const url = URL.createObjectURL(new Blob([BITLOOM_WORKER], { type: "text/javascript" }));
   const worker = new Worker(url);
   const finish = (): void => {
@@ -34,9 +38,13 @@ export function readInWorker(bytes: ArrayBuffer): Reading {
     URL.revokeObjectURL(url);
   };
   const result = new Promise<Loaded>((resolve) => {
-    worker.onmessage = (event: MessageEvent<Loaded>) => {
+    worker.onmessage = ({ data: { loaded, last } }: MessageEvent<Told>) => {
+      if (!last) {
+        look(loaded);
+        return;
+      }
       finish();
-      resolve(event.data);
+      resolve(loaded);
     };
     worker.onerror = (event) => {
       event.preventDefault();

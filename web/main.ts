@@ -4,6 +4,7 @@ import type { CommandId } from "./commands.ts";
 import { button, el, fill, icon } from "./dom.ts";
 import { type Entry, entriesOf, type NamedBytes, type Reading, readInWorker } from "./entries.ts";
 import { MAX_FILE_BYTES } from "./limits.ts";
+import type { Loaded } from "./model.ts";
 import type { Theme } from "./palette.ts";
 import { helpDialog } from "./panels/help.ts";
 import { facts, reportFacts } from "./panels/summary.ts";
@@ -224,6 +225,14 @@ function showLoading(name: string, cancel: () => void): void {
   );
 }
 
+/** Shows the first layers of a trace while the rest is read; what is looked at stays when all is there. */
+function showFirst(first: Loaded, name: string): void {
+  if (first.kind !== "model") return;
+  page.entries = entriesOf(first);
+  showRun(0);
+  title.append(el("span", { class: "reading", role: "status" }, `reading the rest of ${name}…`));
+}
+
 /** Opens files in the place of those that are open, or beside them. */
 async function openAll(files: readonly NamedBytes[], beside: boolean): Promise<void> {
   page.reading?.cancel();
@@ -231,7 +240,9 @@ async function openAll(files: readonly NamedBytes[], beside: boolean): Promise<v
   const opened: Entry[] = [];
   closeRun();
   for (const [i, { name, bytes }] of files.entries()) {
-    const reading = readInWorker(bytes);
+    const reading = readInWorker(bytes, (first) => {
+      if (page.reading === reading && files.length === 1 && kept.length === 0) showFirst(first, name);
+    });
     page.reading = reading;
     const many = files.length > 1 ? ` (${i + 1} of ${files.length})` : "";
     showLoading(`${name}${many}`, () => {
@@ -244,6 +255,7 @@ async function openAll(files: readonly NamedBytes[], beside: boolean): Promise<v
     // Another file was chosen meanwhile.
     if (page.reading !== reading) return;
     page.reading = undefined;
+    closeRun();
     if (loaded.kind === "error") {
       showError(name, loaded.message);
       return;

@@ -2,6 +2,7 @@
 import { gzipSync } from "node:zlib";
 import { describe, expect, it } from "vitest";
 import { chromeTrace, encodeTrace, slicesOf } from "../../simulator/index.ts";
+import { firstLook } from "../../web/load/bitloom.ts";
 import { load } from "../../web/load/load.ts";
 import { rangeBlame, rangeTotals } from "../../web/mix.ts";
 import type { Loaded, Model } from "../../web/model.ts";
@@ -61,6 +62,20 @@ describe("our trace", () => {
     expect(totalsOf(model)).toEqual(reported());
     for (const lane of model.lanes.keys())
       expect(culpritsOf(model, lane)).toEqual(REPORT.totals.units[model.lanes[lane]!.name]!.culprits);
+  });
+
+  it("gives a first look at its first layers, and reads as if it had not been looked at", async () => {
+    const bytes = ourBytes();
+    const first = firstLook(bytes);
+    if (first?.kind !== "model") throw new Error("no first look");
+    const whole = await modelFrom(bytes);
+    const { cycles, layers } = first.model;
+    expect(layers.length).toBeGreaterThan(0);
+    expect(cycles).toBeLessThan(whole.cycles);
+    expect(layers).toEqual(whole.layers.slice(0, layers.length));
+    for (const lane of whole.lanes.keys())
+      expect(rangeTotals(first.model, lane, 0, cycles)).toEqual(rangeTotals(whole, lane, 0, cycles));
+    expect(totalsOf(whole)).toEqual(reported());
   });
 
   it("has each layer's totals in the layer's range", async () => {

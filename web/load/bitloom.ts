@@ -40,6 +40,40 @@ export function readBitloom(bytes: Uint8Array): Loaded {
   const trace = decode(bytes, sink);
   if (trace === undefined)
     return refuse(sink.list[0]?.message ?? "this is not a trace that can be read: it is damaged");
+  return fromTrace(trace);
+}
+
+/** Of all slices, what a first look may take; a quarter of the time is not worth showing twice. */
+const FIRST_LOOK_SHARE = 0.25;
+
+/**
+ * The first layers of a trace, which are read much sooner than all: for a first look while the rest is read. Undefined
+ * where they are most of it, or something is wrong. The bytes stay as they are.
+ */
+export function firstLook(bytes: Uint8Array): Loaded | undefined {
+  const trace = decode(bytes, new Diagnostics());
+  if (trace === undefined) return undefined;
+  const { header } = trace;
+  const slices = header.segments.map(({ counts }) => counts.reduce((sum, c) => sum + c, 0));
+  const all = slices.reduce((sum, n) => sum + n, 0);
+  let taken = 0;
+  let count = 0;
+  while (count < slices.length && taken + slices[count]! <= FIRST_LOOK_SHARE * all) taken += slices[count++]!;
+  const missing = header.layers.findIndex((l) => !(l?.segment < count));
+  if (count === 0 || missing < 1) return undefined;
+  const segments = trace.segments.slice(0, count).map(({ cycles, op, state, culprit }) => ({
+    cycles: cycles.slice(),
+    op: op.slice(),
+    state: state.slice(),
+    culprit: culprit.slice(),
+  }));
+  const { counters, peStates, ...rest } = header;
+  const part = { ...rest, segments: header.segments.slice(0, count), layers: header.layers.slice(0, missing) };
+  const loaded = fromTrace({ header: part, segments });
+  return loaded.kind === "model" ? loaded : undefined;
+}
+
+function fromTrace(trace: Trace): Loaded {
   const wrong = checkHeader(trace);
   if (wrong !== undefined) return refuse(`this is not a trace that can be read: ${wrong}`);
   return build(trace);

@@ -1,7 +1,7 @@
 /** From the bytes of any file that we know to a model: tells formats by their first bytes, and unpacks gzip. */
 import { MAX_TEXT_BYTES, MAX_UNPACKED_BYTES } from "../limits.ts";
 import { type Loaded, refuse } from "../model.ts";
-import { readBitloom } from "./bitloom.ts";
+import { firstLook, readBitloom } from "./bitloom.ts";
 import { readChrome } from "./chrome.ts";
 import { readKanata } from "./kanata.ts";
 
@@ -33,14 +33,20 @@ async function gunzip(bytes: Uint8Array, limit: number): Promise<Uint8Array | un
   return whole;
 }
 
-/** Reads a file; never throws for what is in it. */
-export async function load(bytes: Uint8Array): Promise<Loaded> {
+/** Files below this size are there before a first look would be. */
+const FIRST_LOOK_BYTES = 6 * 2 ** 20;
+
+/** Reads a file; never throws for what is in it. `look` is given the first layers of a large one, before the rest is read. */
+export async function load(bytes: Uint8Array, look?: (first: Loaded) => void): Promise<Loaded> {
   try {
-    if (bytes[0] === 0x1f && bytes[1] === 0x8b) {
-      const unpacked = await gunzip(bytes, MAX_UNPACKED_BYTES);
-      return unpacked === undefined ? refuse("unpacked, it is larger than 1 GB") : read(unpacked);
+    const packed = bytes[0] === 0x1f && bytes[1] === 0x8b;
+    const unpacked = packed ? await gunzip(bytes, MAX_UNPACKED_BYTES) : bytes;
+    if (unpacked === undefined) return refuse("unpacked, it is larger than 1 GB");
+    if (look !== undefined && unpacked.length > FIRST_LOOK_BYTES && startsWith(unpacked, "BLTR")) {
+      const first = firstLook(unpacked);
+      if (first !== undefined) look(first);
     }
-    return read(bytes);
+    return read(unpacked);
   } catch (error) {
     return refuse(`it cannot be read: ${error instanceof Error ? error.message : String(error)}`);
   }
