@@ -31,6 +31,12 @@ export const RULE_TEXTS = [
     fits: "integers with a zero point or an offset",
   },
   {
+    name: "act-order",
+    about: "groups of the columns that matter alike (--activations, --hessian), each with its range",
+    source: "GPTQ's desc_act (Frantar et al., ICLR 2023)",
+    fits: "scales that a table of the columns' groups selects",
+  },
+  {
     name: "mse",
     about: "the part 1, 63/64, … 3/8 of the range whose codes have the least squared error",
     source: "clipping search as in OCTAV (ICML 2022) and GPTQ's and AWQ's quantizers, here by enumeration",

@@ -11,6 +11,7 @@ import { peakOf } from "./groups.ts";
 import { latticeEncoder } from "./lattice-encode.ts";
 import { type ColumnWeights, goboEncoder, linearEncoder, linearModelOf } from "./linear-encode.ts";
 import { pairEncoderOf } from "./pair-encode.ts";
+import { actOrderEncoder, twoLevelRangeEncoder } from "./range-encode.ts";
 import { RULE_TEXTS, type RuleName, type RuleText } from "./rule-texts.ts";
 import { scaleEncoder } from "./scale-encode.ts";
 import { superEncoder } from "./super-encode.ts";
@@ -46,8 +47,11 @@ const BUILDERS: Readonly<Record<RuleName, Rule["build"]>> = {
     return found?.rule === "absmax" ? found : model && model.scales.length === 1 ? ggmlFp4(format, model) : undefined;
   },
   "min-max": withModel((format, model) =>
-    model.zero === undefined && model.offset === undefined ? undefined : scaleEncoder(format, model, "absmax"),
+    model.zero === undefined && model.offset === undefined
+      ? undefined
+      : (scaleEncoder(format, model, "absmax") ?? twoLevelRangeEncoder(format, model)),
   ),
+  "act-order": ({ format, importance }) => actOrderEncoder(format, importance),
   mse: withModel((format, model) => scaleEncoder(format, model, "mse")),
   absmean: withModel((format, model) => {
     const [grid = [], second] = model.grids;
@@ -155,6 +159,7 @@ const BY_STRUCTURE = [
   "grids",
   "absmax",
   "min-max",
+  "act-order",
   "double-absmax",
   "ant",
   "olive",

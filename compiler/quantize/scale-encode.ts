@@ -202,7 +202,8 @@ interface StoredScales {
   readonly effective: Float64Array;
 }
 
-function storeScales(
+/** Wanted scales as the fields store them: floats rounded, codes under an outer scale where there is one. */
+export function storeScales(
   { float, coded }: TwoScales,
   gridPeak: number,
   wanted: Float64Array,

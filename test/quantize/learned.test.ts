@@ -193,3 +193,35 @@ it("double quantization codes scales around their mean", () => {
   const back = decode("nf4_double", nested, 8192);
   expect(meanSquare(back, values)).toBeLessThan(1.02 * meanSquare(decode("nf4", plain, 8192), values));
 });
+
+describe("ranges under more than one scale", () => {
+  const declare = (text: string): Format => check([{ name: "test.loom", text }], new Diagnostics()).formats[0]!;
+  const tripOf = (format: Format, importance?: Float64Array) => {
+    const encoder = encoderOfFormat(format, importance && { importance })!;
+    const fields = encoder.encode(INPUT, COLUMNS, studyTensor(encoder, INPUT, COLUMNS));
+    return { rule: encoder.rule, fields, back: decoderOfFormat(format)(fields, COLUMNS) };
+  };
+
+  it("DGQ: integer steps under a channel's scale, never much worse than steps of their own", () => {
+    const { rule, back } = tripOf(declare("format d {\n block 64\n row scale: f32\n step: u8\n zero: u4\n q: u4[64]\n value(i) = scale * (step * (q[i] - zero))\n}"));
+    const free = tripOf(declare("format e {\n block 64\n scale: f16\n zero: u4\n q: u4[64]\n value(i) = scale * (q[i] - zero)\n}"));
+    expect([rule, free.rule]).toEqual(["min-max", "min-max"]);
+    expect(meanSquare(back, INPUT)).toBeLessThan(1.1 * meanSquare(free.back, INPUT));
+  }); // biome-ignore format: declarations
+
+  it("act-order: the columns that matter most share a group", () => {
+    const format = declare("format a {\n block 256\n tensor groups: u16[256]\n row scale: f16[4]\n row zero: u4[4]\n q: u4[256]\n value(i) = {\n let g = min(groups[i], 3)\n scale[g] * (q[i] - zero[g])\n }\n}");
+    const importance = Float64Array.from({ length: 256 }, (_, k) => (k * 97) % 256);
+    const { rule, fields, back } = tripOf(format, importance);
+    expect(rule).toBe("act-order");
+    const groups = Array.from(fields.get("groups")!);
+    for (const [k, g] of groups.entries()) expect(g).toBe(Math.floor((255 - importance[k]!) / 64));
+    for (let row = 0; row < 4; row++)
+      for (let k = 0; k < 256; k++) {
+        const step = fields.get("scale")![4 * row + groups[k]!]!;
+        expect(Math.abs(back[256 * row + k]! - INPUT[256 * row + k]!)).toBeLessThanOrEqual(step * 1.01);
+      }
+    // Without importance columns keep their places.
+    expect(Array.from(tripOf(format).fields.get("groups")!)).toEqual(groups.map((_, k) => Math.floor(k / 64)));
+  }); // biome-ignore format: declarations
+});
