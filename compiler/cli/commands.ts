@@ -60,7 +60,7 @@ export const COMMANDS: readonly CommandSpec[] = [
       ["-o, --out <folder>", "write files here; nothing is written without it"],
       [
         "--emit <parts>",
-        "program, kernel, source, host, map (where each line stems from), why (what each pass decided), or the name of a pass; comma-separated (default: source,host)",
+        "program, kernel, source, host, map (where each line stems from), why (what each pass decided), repack (from records as files store them to streams and back, in C), or the name of a pass; comma-separated (default: source,host)",
       ],
       JSON_OPTION,
     ],

@@ -8,6 +8,7 @@ import { positionOf } from "../../ir/source-text.ts";
 import { printKernel } from "../../ir/text/kernel.ts";
 import { printProgram } from "../../ir/text/print.ts";
 import { type Compiled, compile } from "../driver.ts";
+import { repackHeader, repackPlan } from "../repack.ts";
 import { nearest } from "../report.ts";
 import { printCompileReport } from "./compile-report.ts";
 import { type OutputFile, writeFiles } from "./files.ts";
@@ -44,10 +45,19 @@ function whyText(stages: Compiled["stages"], sources: readonly Source[]): string
 }
 
 /** What --emit names beside passes. */
-const PARTS = ["program", "kernel", "source", "host", "map", "why"] as const;
+const PARTS = ["program", "kernel", "source", "host", "map", "why", "repack"] as const;
 
 function stageText(result: Program | readonly Kernel[]): string {
   return "body" in result ? printProgram(result) : result.map(printKernel).join("\n");
+}
+
+/** For every coded input a header that brings records as files store them into the streams that kernels read, and back. */
+function repackers({ name, source }: Compiled): readonly OutputFile[] {
+  const operands = new Set(source.tensors.flatMap((t) => (t.role === "input" && t.origin ? [t.origin.operand] : [])));
+  return [...operands].flatMap((operand) => {
+    const plan = repackPlan(source, operand);
+    return plan === undefined ? [] : [{ path: `${name}.${operand}.repack.h`, content: repackHeader(plan, name) }];
+  });
 }
 
 /** The text that a name of --emit stands for, as files; undefined where there is no such part or pass. */
@@ -70,6 +80,8 @@ function emitted(compiled: Compiled, part: string, sources: readonly Source[]): 
         .map((f) => ({ path: `${f.name}.map.json`, content: `${JSON.stringify(lineMapOf(f, sources))}\n` }));
     case "why":
       return asText(whyText(compiled.stages, sources));
+    case "repack":
+      return repackers(compiled);
     default: {
       if (part === "instantiate") return asText(printProgram(compiled.source));
       const stage = compiled.stages.find((s) => s.pass === part);

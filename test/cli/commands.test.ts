@@ -200,6 +200,13 @@ describe("commands", () => {
     });
   });
 
+  it("compile --emit repack writes both directions between records and streams", () => {
+    const { exit, stdout } = bitloom.run(["compile", QUICKSTART, ...OP, "--target", "wgsl.p0", "--emit", "repack"]);
+    expect(exit).toBe(0);
+    expect(stdout).toMatch(/static inline void \w+_w_to_streams\(const uint8_t\* records/);
+    expect(stdout).toMatch(/static inline void \w+_w_to_records\(uint8_t\* records/);
+  });
+
   it("compile --emit writes where lines stem from, and what passes decided", () => {
     const only = [...OP, "--target", "wgsl.p0"];
     const map = JSON.parse(bitloom.run(["compile", QUICKSTART, ...only, "--emit", "map"]).stdout);
