@@ -198,9 +198,11 @@ export class OpLowerer {
     const index = this.#read.indexOf(region, point);
     const when = this.#only(this.#read.inside(region, index), registers);
     const address = this.#read.address(region, index, build.constant(0));
-    const unit = build.op("div", address, build.constant(bitsOf(tensor.type)));
+    // Numbers narrower than the words of their buffer have a word each.
+    const encoded = buffer.type === "u32" && (tensor.type === "f16" || tensor.type === "bf16");
+    const unit = build.op("div", address, build.constant(encoded ? 32 : bitsOf(tensor.type)));
     const at = { buffer: buffer.id, index: unit, width: 1 as const };
-    const stored = build.cast(value, buffer.type);
+    const stored = encoded ? this.#encoded(value, tensor.type) : build.cast(value, buffer.type);
     this.#ctx.emit({ kind: "write", at, values: [stored], ...(when === undefined ? {} : { when }) });
   }
 
@@ -220,12 +222,16 @@ export class OpLowerer {
       for (const { slot, value: v } of values) this.#settle(op, slot, v, lanes);
       return;
     }
-    const driver = op.inputs.find((r) => this.#ctx.tensor(r.tensor).place === "register");
+    const held = op.inputs.filter((r) => this.#ctx.tensor(r.tensor).place === "register");
+    const driver = held.toSorted((a, b) => b.index.length - a.index.length)[0];
     if (driver === undefined) internal(`nothing says which lane computes ${op.to.tensor}`);
     const registers = this.#ctx.registers(driver.tensor);
     for (const slot of registers.slots()) {
-      const point = this.#read.pointOf(driver, registers, slot);
-      this.#storeElement(op.to, point, this.#reduced(op, point, over), registers);
+      const known = this.#read.pointOf(driver, registers, slot);
+      // Axes that no register has are those of operands read in place.
+      const others = op.domain.filter((d) => !op.over.includes(d.axis) && !known.has(d.axis));
+      for (const point of this.#read.points(known, others))
+        this.#storeElement(op.to, point, this.#reduced(op, point, over), registers);
     }
   }
 

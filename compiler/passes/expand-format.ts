@@ -59,7 +59,8 @@ function groupsOf(editor: ProgramEditor, format: Format, scale: string, op: Quan
   const along = op.domain.find((d) => d.axis === op.over) ?? internal(`no axis ${op.over}`);
   const field = format.fields.find((f) => f.name === scale) ?? internal(`no field ${scale}`);
   if (field.scope === "tensor") internal("a launch has no maximum over its whole grid");
-  if (field.scope === "row") return { outer: rows, inner: along, at: (region) => region };
+  if (field.scope === "row" || along.extent === format.block)
+    return { outer: rows, inner: along, at: (region) => region };
   const block = { axis: `${op.over}_block`, extent: along.extent / format.block };
   const inner = { axis: `${op.over}_inner`, extent: format.block };
   const { build } = editor;
@@ -92,7 +93,7 @@ function expandAbsmax(editor: ProgramEditor, format: Format, op: Quantize): read
     op.to[format.fields.findIndex((f) => f.name === name)] ?? internal(`${format.name} has no field ${name}`);
   const groups = groupsOf(editor, format, encoder.scale, op);
   const scale = groups.at(target(encoder.scale));
-  if (groups.outer.length === op.domain.length) storeApart(editor, scale.tensor);
+  if (format.fields.some((f) => f.name === encoder.scale && f.scope === "block")) storeApart(editor, scale.tensor);
   const code = groups.at(target(encoder.code));
   const from = groups.at(op.from);
   const codeType = editor.tensor(code.tensor).type;

@@ -29,7 +29,7 @@ interface Problem {
   readonly integer: boolean;
   /** Both operands store whole words of one bit plane. */
   readonly planar: boolean;
-  /** Tokens times channels: no axis of the result is one of both operands, or of a tensor that is summed again. */
+  /** Tokens times channels: no axis of the result is one of both operands, and nothing else is summed in its launch. */
   readonly matrix: boolean;
   /** Values per block of the weights' format. */
   readonly block: number;
@@ -92,12 +92,13 @@ function isMatrixProduct(program: Program, op: Contract): boolean {
   const axes = (region: Region): ReadonlySet<string> => regionSymbols(program.exprs, region);
   const [a, b] = [axes(op.a), axes(op.b)];
   const free = op.domain.filter((d) => !op.over.includes(d.axis));
-  let summedAgain = false;
-  forEachOp(program.body, (o) => {
-    if (o.kind === "map" && o.over.some((axis) => free.some((d) => d.axis === axis)))
-      summedAgain ||= o.span !== op.span;
+  // Sums that its launch computes in lanes lie as lanes do, not as a fragment does.
+  const launch = program.body.find((step) => step.kind === "launch" && step.body.includes(op));
+  let lanes = false;
+  forEachOp(launch?.kind === "launch" ? launch.body : [], (o) => {
+    lanes ||= o.kind === "map" && o.reduce !== undefined;
   });
-  return op.over.length === 1 && !summedAgain && free.every((d) => a.has(d.axis) !== b.has(d.axis));
+  return op.over.length === 1 && !lanes && free.every((d) => a.has(d.axis) !== b.has(d.axis));
 }
 
 const B1_ROW = "mma.m16n8k256.b1";

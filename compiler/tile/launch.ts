@@ -8,6 +8,7 @@ import { factorsOf, gathers, inputsOf, type ProgramEditor, plainSymbol, regionSy
 import type { PassContext } from "../pass.ts";
 import { IDENTITY, type Local, type Phase } from "./parts.ts";
 import { isInnerAxis, type LaunchPlan } from "./plan.ts";
+import { isZeroBehind } from "./tails.ts";
 
 type MapOp = Extract<TileOp, { kind: "map" }>;
 type Contract = Extract<TileOp, { kind: "contract" }>;
@@ -156,6 +157,15 @@ export class LaunchTiler {
     return this.#phase?.divided === true ? this.plan.sharedIndex : this.plan.index;
   }
 
+  /** A value, or 0 behind the end of the walked axis. */
+  #inside(value: ExprId): ExprId {
+    const { build } = this.editor;
+    const { axis, extent } = this.plan.walked ?? internal("nothing is walked along");
+    const at = this.#index().get(axis) ?? internal(`no index of ${axis}`);
+    const test = build.op("lt", at, build.constant(extent));
+    return build.op("select", test, value, build.constant(0, build.typeOf(value)));
+  }
+
   #isLocal(region: Region): boolean {
     return this.#whole(region.tensor).role === "local";
   }
@@ -284,7 +294,9 @@ export class LaunchTiler {
     const over = op.over.map((axis) => (axis === this.plan.walked!.axis ? this.plan.name("elem", axis) : axis));
     const extra = op.domain.filter((d) => op.over.includes(d.axis) && d.axis !== this.plan.walked!.axis);
     const domain = [...dims, ...extra, this.#dim(this.plan.name("elem", this.plan.walked!.axis))];
-    const value = this.editor.substitute(op.value, this.#index());
+    const ends = reduce === "max" || isZeroBehind(build, op, this.plan.walked!.axis);
+    const whole = this.editor.substitute(op.value, this.#index());
+    const value = ends ? whole : this.#inside(whole);
     phase.body.push({ kind: "map", inputs, to: part.region, value, over, reduce, domain, span: op.span });
     const both = build.op(reduce === "sum" ? "add" : "max", build.input(0, type), build.input(1, type));
     phase.body.push({
@@ -314,7 +326,8 @@ export class LaunchTiler {
     const visible = !this.#isLocal(op.to);
     const order = visible ? op.domain.filter((d) => !op.over.includes(d.axis)) : this.#resultDims(op);
     const dims = this.#domain(order);
-    const value = this.editor.substitute(op.value, this.#index());
+    const whole = this.editor.substitute(op.value, this.#index());
+    const value = this.plan.openTails.has(op.to.tensor) ? this.#inside(whole) : whole;
     const name = visible ? `${op.to.tensor}.r` : op.to.tensor;
     const { declared } = this.#whole(op.to.tensor);
     const made = this.#register(name, build.typeOf(value), dims, op.span, declared);

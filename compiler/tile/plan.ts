@@ -5,6 +5,7 @@ import { type Dim, type Tensor, type TileOp, writes } from "../../ir/program.ts"
 import { bitsOf } from "../../ir/scalar.ts";
 import type { ProgramEditor } from "../edit.ts";
 import type { PassContext } from "../pass.ts";
+import { openTails } from "./tails.ts";
 
 /** True for the axis that runs over the lanes of a warp. */
 export const isLaneAxis = (axis: string): boolean => axis.endsWith("_lane");
@@ -50,6 +51,8 @@ export interface LaunchPlan {
   readonly extents: ReadonlyMap<string, number>;
   /** The tensors of the unscheduled ops. */
   readonly whole: ReadonlyMap<string, Tensor>;
+  /** Computed operands that must be 0 behind the end of the walked axis. */
+  readonly openTails: ReadonlySet<string>;
   /** What a part of a split axis is called. */
   name(part: Part, axis: string): string;
 }
@@ -136,7 +139,8 @@ export function planLaunch(
     if (walked.lanes > 1) extents.set(name("lane", axis), walked.lanes);
     extents.set(name("elem", axis), walked.chunk);
   }
-  return { parallel, walked, shares, split, index, sharedIndex, extents, whole, name };
+  const tails = walk === undefined ? new Set<string>() : openTails(build, ops, walk.axis);
+  return { parallel, walked, shares, split, index, sharedIndex, extents, whole, openTails: tails, name };
 }
 
 /** Values that a lane takes at a time where nothing is contracted: as many as fill a word of everything that is written. */

@@ -1,7 +1,17 @@
 /** The gallery's systems of one to two bits and of bit planes. */
 import { f16Round } from "../../ir/float.ts";
 import type { Matrix } from "./data.ts";
-import { dynamicRows, type Kit, linear, packed, type Stored } from "./pack.ts";
+import { dynamicRows, type Kit, linear, matrix, packed, type Stored } from "./pack.ts";
+import {
+  columnsBySize,
+  dynamicGroups,
+  integers,
+  product,
+  spread,
+  takeColumns,
+  thinFactors,
+  withoutColumns,
+} from "./parts.ts";
 import type { System } from "./systems.ts";
 
 const mean = (values: ArrayLike<number>): number =>
@@ -146,6 +156,142 @@ export const BITS: readonly System[] = [
             f("scale")[2 * n + 1]! * (f("second")[i] === 1 ? 1 : -1),
           twoBases(kit.w),
         ),
+      }),
+    ],
+  },
+  {
+    file: "bitstack",
+    name: "BitStack",
+    pack: (kit) => {
+      const { rows, columns, values } = kit.w;
+      let rest = Float32Array.from(values);
+      const [sign, u, v]: [number[], number[], number[]] = [[], [], []];
+      const levels: Float64Array[] = [];
+      for (let l = 0; l < 3; l++) {
+        const own = rest;
+        const { left, right } = thinFactors({ rows, columns, values: own.map(Math.abs) }, 2);
+        const level = product(left, right, rows, columns, 2).map((a, i) => (own[i]! < 0 ? -a : a));
+        sign.push(...[...own].map((a) => (a < 0 ? 0 : 1)));
+        v.push(...right);
+        u.push(...[0, 1].flatMap((r) => Array.from({ length: rows }, (_, n) => left[2 * n + r]!)));
+        levels.push(level);
+        rest = own.map((a, i) => a - level[i]!);
+      }
+      return [linear(kit, { op: "bitstack", tensors: { sign, u, v }, weights: levels })];
+    },
+  },
+  {
+    file: "ptq1-61",
+    name: "PTQ1.61",
+    pack: (kit) => {
+      const { rows, columns } = kit.w;
+      const chosen = columnsBySize(kit.x)
+        .slice(0, 100)
+        .toSorted((a, b) => a - b);
+      const rest = withoutColumns(kit.w, new Set(chosen));
+      const keep = Float64Array.from({ length: columns }, (_, k) => (chosen.includes(k) ? 0 : 1));
+      const scale = Float64Array.from({ length: (rows * columns) / 128 }, (_, g) =>
+        f16Round(mean(rest.values.subarray(g * 128, g * 128 + 128))),
+      );
+      const q = Float64Array.from(rest.values, (a) => (a < 0 ? 0 : 1));
+      const signs = q.map((s, i) => keep[i % columns]! * (2 * s - 1) * scale[Math.floor(i / 128)]!);
+      const v = integers(takeColumns(kit.w, chosen), 4, 100, Math.fround);
+      const tensors = { keep, "w.scale": scale, "w.q": q, c: chosen, "v.scale": v.scale, "v.q": v.q };
+      const weights = [signs, spread(v.weights, rows, chosen, columns)];
+      return [linear(kit, { op: "ptq1_61", tensors, weights, sizes: { J: 100 }, layer: { J: 614 } })];
+    },
+  },
+  {
+    file: "ifairy",
+    name: "iFairy",
+    pack: (kit) => {
+      const { rows, columns, values } = kit.w;
+      // Pairs of real weights are complex ones: the second half of a row is the imaginary part of the first.
+      const half = columns / 2;
+      const part = (m: Matrix, from: number): Matrix => ({
+        rows: m.rows,
+        columns: half,
+        values: Float32Array.from(matrix(m.rows, half, (n, k) => m.values[n * columns + from + k]!)),
+      });
+      const [a, b] = [part(kit.x, 0), part(kit.x, half)];
+      const [re, im] = [part(kit.w, 0), part(kit.w, half)];
+      const q = re.values.map((r, i) =>
+        Math.abs(r) >= Math.abs(im.values[i]!) ? (r >= 0 ? 0 : 2) : im.values[i]! >= 0 ? 1 : 3,
+      );
+      const s = Float64Array.from({ length: rows }, (_, n) =>
+        f16Round(0.9 * mean(values.subarray(n * columns, (n + 1) * columns)) * 1.5),
+      );
+      const real = matrix(rows, half, (n, k) => s[n]! * [1, 0, -1, 0][q[n * half + k]!]!);
+      const imaginary = matrix(rows, half, (n, k) => s[n]! * [0, 1, 0, -1][q[n * half + k]!]!);
+      const negative = (m: ArrayLike<number>): Float64Array => Float64Array.from(m, (x) => -x);
+      const tensors = { x2: b.values, q, s };
+      const both = (
+        op: string,
+        first: ArrayLike<number>,
+        second: ArrayLike<number>,
+        exact: readonly [ArrayLike<number>, ArrayLike<number>],
+      ): ReturnType<typeof linear> => {
+        const one = linear({ ...kit, x: a, w: re }, { op, tensors, weights: [first] });
+        const other = linear({ ...kit, x: b, w: re }, { op, tensors, weights: [second] });
+        const full = [a, b].map((x, i) => linear({ ...kit, x, w: re }, { op, tensors, weights: [exact[i]!] }).expected);
+        return {
+          ...one,
+          layer: { ...one.layer, K: 2048 },
+          expected: one.expected.map((y, i) => y + other.expected[i]!),
+          magnitude: one.magnitude.map((y, i) => y + other.magnitude[i]!),
+          exact: full[0]!.map((y, i) => y + full[1]![i]!),
+        };
+      };
+      return [
+        both("ifairy_real", real, negative(imaginary), [re.values, negative(im.values)]),
+        both("ifairy_imaginary", imaginary, real, [im.values, re.values]),
+      ];
+    },
+  },
+  {
+    file: "bibench",
+    name: "BiBench",
+    pack: (kit) => {
+      const { rows, columns, values } = kit.w;
+      const scale = Float64Array.from({ length: rows }, (_, n) =>
+        f16Round(mean(values.subarray(n * columns, (n + 1) * columns))),
+      );
+      const q = Float64Array.from(values, (v) => (v < 0 ? 0 : 1));
+      const own = packed(kit, "sign_row", (f, { n, i }) => f("scale")[n]! * (2 * f("q")[i]! - 1), {
+        "w.scale": scale,
+        "w.q": q,
+      });
+      const inputs = kit.x.values.map((v, i) => {
+        const row = kit.x.values.subarray(Math.floor(i / columns) * columns, (Math.floor(i / columns) + 1) * columns);
+        return (v < 0 ? -1 : 1) * mean(row);
+      });
+      return [linear(kit, { op: "bibench", ...own, inputs: Float64Array.from(inputs) })];
+    },
+  },
+  {
+    file: "hpc-colpali",
+    name: "HPC-ColPali",
+    pack: (kit) => {
+      const bits = (m: Matrix): Float64Array => Float64Array.from(m.values, (v) => (v < 0 ? 0 : 1));
+      const [x, w] = [bits(kit.x), bits(kit.w)];
+      const one = linear(kit, { op: "hpc_colpali", tensors: { w }, weights: [w], stored: { x } });
+      const distance = one.expected.map((_, i) => {
+        const [m, n] = [Math.floor(i / kit.w.rows), i % kit.w.rows];
+        let different = 0;
+        for (let k = 0; k < kit.w.columns; k++) if (x[m * kit.w.columns + k] !== w[n * kit.w.columns + k]) different++;
+        return different;
+      });
+      return [{ ...one, expected: distance, magnitude: distance, exact: distance }];
+    },
+  },
+  {
+    file: "flexq",
+    name: "FlexQ",
+    pack: (kit) => [
+      linear(kit, {
+        op: "flexq",
+        inputs: dynamicGroups(kit.x, 6, 128),
+        ...packed(kit, "group_planes", (f, { i, group }) => f("scale")[group(128)]! * f("q")[i]!),
       }),
     ],
   },

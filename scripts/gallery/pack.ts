@@ -26,6 +26,8 @@ export interface Case {
   /** Sizes of a layer of 4096 × 4096 weights, for which bits per value are counted. */
   readonly layer: Readonly<Record<string, number>>;
   readonly tensors: Stored;
+  /** Operands that are no part of a layer: the same for all layers, or given by a formula. */
+  readonly shared: readonly string[];
   /** The result in f64, by the paper's formula on the stored operands. */
   readonly expected: Float64Array;
   /** Σ|x·w| of each element, over all terms. */
@@ -98,6 +100,8 @@ export interface CaseParts {
   readonly layer?: Readonly<Record<string, number>>;
   /** True where N is no size of the operator, and the like. */
   readonly without?: readonly string[];
+  /** Operands that are the same for all layers. */
+  readonly shared?: readonly string[];
   /** Activations as stored, by name; the kit's x in f16 where it is not given. */
   readonly stored?: Stored;
 }
@@ -114,6 +118,7 @@ export function linear({ x, w }: Kit, parts: CaseParts): Case {
     op: parts.op,
     sizes: own({ M: m, N: n, K: k, ...parts.sizes }),
     layer: own({ M: 1, N: 4096, K: 4096, ...parts.sizes, ...parts.layer }),
+    shared: parts.shared ?? [],
     tensors: { ...(parts.stored ?? { x: x.values }), ...parts.tensors },
     expected: sum(parts.weights.map((part) => multiply(inputs, part, m, n, k))),
     magnitude: sum(parts.weights.map((part) => multiply(size(inputs), size(part), m, n, k))),

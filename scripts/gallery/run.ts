@@ -98,11 +98,13 @@ export function errorOverBound(made: Compiled, { expected, magnitude }: Case, wo
 }
 
 /** Stored bits for each weight of a layer of 4096 × 4096, everything that is not an activation counted. */
-export function bitsPerWeight({ source, module }: Loaded, { op, layer }: Case): number {
+export function bitsPerWeight({ source, module }: Loaded, { op, layer, shared }: Case): number {
   const diagnostics = new Diagnostics();
   const program =
     instantiate(module, op, layer, diagnostics) ?? internal(`${source.name}: ${JSON.stringify(diagnostics.list)}`);
-  const stored = program.tensors.filter((t) => t.role === "input" && !/^x\d*(\.|$)/.test(t.id));
+  const stored = program.tensors.filter(
+    (t) => t.role === "input" && !/^x\d*(\.|$)/.test(t.id) && !shared.includes(t.id),
+  );
   const bits = stored.reduce((sum, t) => sum + t.shape.reduce((n, e) => n * e, 1) * bitsOf(t.type), 0);
   return bits / ((layer.N ?? SHAPE.N) * (layer.K ?? SHAPE.K));
 }

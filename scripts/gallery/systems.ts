@@ -1,8 +1,10 @@
 /** The systems of the gallery: how each packs weights, and what its formula makes of them. */
 import { ACCELERATORS } from "./accelerators.ts";
+import { ACTIVATIONS } from "./activations.ts";
 import { BITS } from "./bits.ts";
 import { CODEBOOKS } from "./codebooks.ts";
 import { FLOATS } from "./floats.ts";
+import { MIXED } from "./mixed.ts";
 import type { Case, Kit } from "./pack.ts";
 import { WEIGHT_ONLY } from "./weight-only.ts";
 
@@ -19,6 +21,8 @@ export interface System {
 export const FAMILIES: readonly { readonly title: string; readonly systems: readonly System[] }[] = [
   { title: "Bit planes, one to two bits", systems: BITS },
   { title: "Weight-only, uniform", systems: WEIGHT_ONLY },
+  { title: "Weight-only, of several parts", systems: MIXED },
+  { title: "Weights and activations", systems: ACTIVATIONS },
   { title: "Floating formats", systems: FLOATS },
   { title: "Codebooks, vectors, trellises", systems: CODEBOOKS },
   { title: "Number systems of accelerators", systems: ACCELERATORS },
