@@ -212,7 +212,10 @@ function expectedCycles(exprs: Exprs, p: Product, parts: Parts, mapping: Mapping
     ? Math.max(stream + drain, preload, ...decode)
     : preload + Math.max(stream + drain, ...decode);
   const ends = first / bytesPerCycle + latencyCycles + resultBytes(p, blocks.sizes) / bytesPerCycle;
-  const computing = folds * fold;
+  // A short last block of the streaming axis hides less of the preload than the mean does.
+  const last = full[mapping.time] % blocks.sizes[mapping.time];
+  const exposed = last === 0 || !overlap.shadowRegisters ? 0 : Math.max(0, preload - rowCycles * last - skew);
+  const computing = folds * fold + (folds / timeTrips) * exposed;
   // A block is loaded, arrives and is worked on; only so many are under way at once.
   const turns = loads.map((l) => (l.bytes / bytesPerCycle + l.count * latencyCycles + computing) / blocks.depth);
   return Math.max(bytes / bytesPerCycle, computing, ...turns) + ends;

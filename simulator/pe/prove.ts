@@ -77,7 +77,7 @@ export function arrayAlone(machine: AcceleratorModel): AcceleratorModel {
       case "dma":
         return { ...unit, requestBytes: FREE };
       case "feeder":
-        return { ...unit, rowsPerCycle: 1, codesPerCycle: FREE };
+        return { ...unit, rowsPerCycle: 1, codesPerCycle: FREE, fifoRows: MANY };
       case "systolic":
         return unit;
       case "vector":
@@ -110,12 +110,37 @@ export function engineCycles(machine: AcceleratorModel, { program }: PeCase, til
   return engineRun(program, arrayAlone(machine), tile, undefined).engine.cycles;
 }
 
+/**
+ * Arrays that stand side by side: of each fold's columns, every array takes its own, and rows of operands enter all of
+ * them in the same cycle. The first one always has columns, so it is the last to end. States are not recorded.
+ */
+function stepSideBySide(array: SystolicSpec, { m, n, k, x, w }: PeCase): PeRun {
+  const { columns, arrays = 1, dataflow } = array;
+  const [extent, from] = dataflow === "is" ? [m, x] : [n, w];
+  const y = new Float64Array(m * n);
+  let cycles = 0;
+  for (let a = 0; a < arrays; a++) {
+    const own = Array.from({ length: extent }, (_, i) => i).filter((i) => Math.floor(i / columns) % arrays === a);
+    if (own.length === 0) continue;
+    const part = new Float64Array(own.length * k);
+    for (const [at, index] of own.entries()) part.set(from.subarray(index * k, (index + 1) * k), at * k);
+    const sub = dataflow === "is" ? { m: own.length, n, k, x: part, w } : { m, n: own.length, k, x, w: part };
+    const run = stepArray(array, sub);
+    cycles = Math.max(cycles, run.cycles);
+    own.forEach((index, at) => {
+      if (dataflow === "is") y.set(run.y.subarray(at * n, (at + 1) * n), index * n);
+      else for (let row = 0; row < m; row++) y[row * n + index] = run.y[row * own.length + at]!;
+    });
+  }
+  return { cycles, peCycles: cycles * array.rows * columns * arrays, y };
+}
+
 function step(array: SystolicSpec, product: PeCase, withStates: boolean): PeRun {
   const { m, n, k, inputs, weightBits, weightFormat, activationFormat } = product;
   const input = (id: string): Float64Array => inputs[id] ?? internal(`${product.program.name} has no ${id}`);
   switch (datapathOf(array)) {
     case "multiply":
-      return stepArray(array, product, withStates);
+      return (array.arrays ?? 1) > 1 ? stepSideBySide(array, product) : stepArray(array, product, withStates);
     case "bit-serial": {
       const { bitSerial } = array;
       if (bitSerial === undefined) return internal("no bit-serial PEs");
@@ -146,7 +171,7 @@ function step(array: SystolicSpec, product: PeCase, withStates: boolean): PeRun 
 /** Whether registers can carry what the machine overlaps, and why not. */
 export function whyNotSteppable(machine: AcceleratorModel): string | undefined {
   const { array } = partsOf(machine);
-  if ((array.arrays ?? 1) > 1) return "several arrays stand side by side";
+  if ((array.arrays ?? 1) > 1 && datapathOf(array) !== "multiply") return "such arrays side by side are not stepped";
   if (array.fusion?.spread === "sum") return "its PEs add several products of one sum";
   return isSteppable(array) ? undefined : "no registers can carry what it overlaps";
 }

@@ -128,7 +128,7 @@ const NO_STATES: PeFigures["states"] = { idle: 0, multiply: 0, padding: 0, resca
 /** Whether stepping ends soon: by the cycles that the depth `cycle` expects. */
 function fewCycles(name: string, machine: AcceleratorModel, product: PeCase, tile: Tiler, sink: Diagnostics): boolean {
   const { array } = partsOf(machine);
-  const peCycles = engineCycles(machine, product, tile) * array.rows * array.columns;
+  const peCycles = engineCycles(machine, product, tile) * array.rows * array.columns * (array.arrays ?? 1);
   if (peCycles <= MAX_PE_CYCLES) return true;
   sink.error(
     "simulate/request",

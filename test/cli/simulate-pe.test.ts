@@ -66,6 +66,19 @@ describe("simulate --depth pe", () => {
     expect(pe.states.multiply).toBe(totals.macs * perMac);
   });
 
+  it.each([
+    ["olive", "M=20,N=70,K=64", {}, "olive_int4"],
+    ["olive", "M=20,N=40,K=64", { weightBits: "8" }, "olive_int8"],
+    ["int8", "M=20,N=70,K=128", {}, "i8_g128"],
+    // Streams 40 rows past a preload of 16; and two arrays, of which the second has fewer columns.
+    ["edge-16", "M=40,N=30,K=128", {}, "i8_g128"],
+    ["tpu-v3", "M=9,N=300,K=130", {}, "f16"],
+  ])("%s, %s %j: as it is built", async (hw, shape, options, format) => {
+    const { totals, weightFormat } = await proven(shape, { hw, ...options });
+    expect([weightFormat, totals.pe.wrongValues]).toEqual([format, 0]);
+    expect(totals.pe.steppedCycles).toBe(totals.pe.cycleDepthCycles);
+  });
+
   it("steps every product of a small network", async () => {
     const path = join(folder, "tiny.json");
     const config = { hidden_size: 64, intermediate_size: 64, num_hidden_layers: 1, num_attention_heads: 2 };
