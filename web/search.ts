@@ -19,7 +19,17 @@ const FIELDS: Readonly<Record<string, "state" | "stall" | "layer" | "unit">> = {
   unit: "unit",
 };
 
-/** `word`, `kind:`, `stall:`, `layer:`, `unit:`, `dur>100`, `dur<8`; all parts must hold. */
+/** Names that a regular expression matches; nothing where it is none. */
+function matching(pattern: string): (name: string) => boolean {
+  try {
+    const regex = new RegExp(pattern, "i");
+    return (name) => regex.test(name);
+  } catch {
+    return () => false;
+  }
+}
+
+/** `word`, `re:`, `kind:`, `stall:`, `layer:`, `unit:`, `dur>100`, `dur<8`; all parts must hold. */
 export function parseQuery(text: string): Query {
   const tests: Test[] = [];
   for (const part of text.trim().split(/\s+/)) {
@@ -35,6 +45,8 @@ export function parseQuery(text: string): Query {
         least: above ? value + (inclusive ? 0 : 1) : 0,
         most: above ? Number.POSITIVE_INFINITY : value - (inclusive ? 0 : 1),
       });
+    } else if (part.startsWith("re:")) {
+      tests.push({ kind: "name", matches: matching(part.slice("re:".length)) });
     } else {
       const word = (field?.[2] ?? part).toLowerCase();
       tests.push({ kind: FIELDS[field?.[1] ?? ""] ?? "name", matches: (name) => name.toLowerCase().includes(word) });

@@ -62,6 +62,8 @@ describe("search", () => {
     ["dur>=85", 2],
     ["dur<5", 2],
     ["pe contract", 4],
+    ["re:^stall:(operand|dram)", 4],
+    ["re:(", 0],
     ["nothing-of-this-name", 0],
     ["", 0],
   ])("of %j finds %i", (query, count) => {

@@ -25,7 +25,7 @@ export function helpDialog(): HTMLDialogElement {
     el(
       "p",
       { class: "quiet" },
-      "Search: words match ops, states and units; kind: stall: layer: unit: dur>100 narrow it. Where slices are too many to be seen one by one, a column shows the exact share of each state in its cycles.",
+      "Search: words match ops, states and units; re: takes a regular expression; kind: stall: layer: unit: dur>100 narrow it. Where slices are too many to be seen one by one, a column shows the exact share of each state in its cycles.",
     ),
   );
   dialog.append(button({ class: "primary" }, "Close", () => dialog.close()));
