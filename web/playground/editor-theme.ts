@@ -98,16 +98,15 @@ const THEME = EditorView.theme({
   ".w-size": { color: "var(--code-number)" },
   ".w-axis": { color: "var(--code-axis)" },
   // Differences between passes.
-  "& .cm-changedLine, &.cm-merge-b .cm-changedLine": { backgroundColor: "var(--added)" },
-  "& .cm-insertedLine, & .cm-changedText": { background: "none" },
-  "& .cm-deletedChunk": { backgroundColor: "var(--removed)", padding: "0 0 0 8px" },
-  "& .cm-deletedChunk .cm-deletedText": { background: "none" },
-  ".cm-deletedLine del, .cm-deletedLine": { textDecoration: "none" },
-  ".cm-changeGutter": { width: "3px", paddingLeft: "0" },
-  ".cm-changedLineGutter": { backgroundColor: "var(--good)" },
-  ".cm-deletedLineGutter": { backgroundColor: "var(--bad)" },
-  "& .cm-collapsedLines:before, & .cm-collapsedLines:after": { content: '"⋯"' },
-  "& .cm-collapsedLines": {
+  ".cm-changedLine": { backgroundColor: "var(--added)", boxShadow: "inset 3px 0 0 0 var(--good)" },
+  ".cm-deletedChunk": {
+    padding: "0 0 0 8px",
+    backgroundColor: "var(--removed)",
+    boxShadow: "inset 3px 0 0 0 var(--bad)",
+    whiteSpace: "pre",
+  },
+  ".cm-collapsedLines": {
+    cursor: "pointer",
     background: "var(--panel)",
     color: "var(--faint)",
     fontFamily: "var(--sans)",

@@ -1,73 +1,10 @@
 /** The tab "Passes": a slider over the stages of a compilation, what changed at each, and the rules that did it. */
-import { StreamLanguage } from "@codemirror/language";
-import { unifiedMergeView } from "@codemirror/merge";
-import { search, searchKeymap } from "@codemirror/search";
-import { Compartment, EditorState, type Extension } from "@codemirror/state";
-import { EditorView, keymap, lineNumbers } from "@codemirror/view";
 import { button, el, fill } from "../dom.ts";
 import type { Client } from "./client.ts";
-import { languageOf } from "./code-language.ts";
 import { targetOptions } from "./code-panel.ts";
-import { look, shadowBox } from "./editor-theme.ts";
+import { makeDiffView } from "./diff-view.ts";
 import type { Page, Panel } from "./page.ts";
 import type { StageText } from "./protocol.ts";
-
-/** Texts longer than this are shown without a difference: finding it would take seconds. */
-const MAX_COMPARED = 400_000;
-
-interface DiffView {
-  readonly box: HTMLElement;
-  show(before: string | undefined, after: string): void;
-}
-
-/** A text, and what of it is new against another. */
-function makeDiffView(): DiffView {
-  const { box, root } = shadowBox();
-  const difference = new Compartment();
-  const view = new EditorView({
-    parent: root,
-    root,
-    state: EditorState.create({
-      extensions: [
-        EditorState.readOnly.of(true),
-        EditorView.editable.of(false),
-        EditorView.contentAttributes.of({
-          "aria-label": "The program after this pass",
-          role: "textbox",
-          "aria-multiline": "true",
-          "aria-readonly": "true",
-          tabindex: "0",
-        }),
-        lineNumbers(),
-        search({ top: true }),
-        keymap.of(searchKeymap),
-        StreamLanguage.define(languageOf(".ir")),
-        difference.of([]),
-        look,
-      ],
-    }),
-  });
-  return {
-    box,
-    show(before, after) {
-      const compared = before !== undefined && before.length + after.length < MAX_COMPARED;
-      const extension: Extension = compared
-        ? unifiedMergeView({
-            original: before,
-            mergeControls: false,
-            gutter: true,
-            highlightChanges: false,
-            syntaxHighlightDeletions: true,
-            collapseUnchanged: { margin: 3, minSize: 6 },
-            diffConfig: { scanLimit: 2000, timeout: 200 },
-          })
-        : [];
-      view.dispatch({ effects: difference.reconfigure([]) });
-      view.dispatch({ changes: { from: 0, to: view.state.doc.length, insert: after } });
-      view.dispatch({ effects: [difference.reconfigure(extension), EditorView.scrollIntoView(0)] });
-    },
-  };
-}
 
 /** Lines that a stage has and its predecessor has not, and the other way round: for the marks at the slider. */
 function changeOf(before: StageText | undefined, stage: StageText): number {
@@ -87,7 +24,7 @@ export function makePassesPanel(page: Page, client: Client): Panel {
   const ticks = el("ol", { class: "pass-ticks" });
   const about = el("p", { class: "pass-about" });
   const decisions = el("ul", { class: "decisions", "aria-label": "Rules of this pass" });
-  const diff = makeDiffView();
+  const diff = makeDiffView("The program after this pass");
   const step = (by: number): void => {
     const stage = Math.min(state.stages.length - 1, Math.max(0, page.state.passes.stage + by));
     page.update({ passes: { ...page.state.passes, stage } });
