@@ -1,7 +1,8 @@
 /** The rules by which formats are encoded: what each does, where it comes from, and which declarations it fits. */
 import { roundQuotient } from "../../ir/eval/scalar.ts";
+import { rint } from "../../ir/float.ts";
 import { type Format, isPlain } from "../../ir/format.ts";
-import { type IntType, isFloat, rangeOf } from "../../ir/scalar.ts";
+import { bitsOf, type IntType, isFloat, isInt, rangeOf } from "../../ir/scalar.ts";
 import { antEncoder, shapeEncoder } from "./clip-encode.ts";
 import { doubleAbsmaxEncoder } from "./double-absmax.ts";
 import { type FormatEncoder, groupsOf, storeFloat } from "./encoder.ts";
@@ -37,10 +38,16 @@ const withModel =
     model === undefined ? undefined : build(format, model);
 
 const BUILDERS: Readonly<Record<RuleName, Rule["build"]>> = {
-  rounding: ({ format }) =>
-    isPlain(format) && isFloat(format.fields[0]!.type)
-      ? { rule: "rounding", encode: (values) => new Map([[format.fields[0]!.name, values]]) }
-      : undefined,
+  rounding: ({ format }) => {
+    const [field] = format.fields;
+    if (field === undefined || !isPlain(format)) return undefined;
+    if (isFloat(field.type)) return { rule: "rounding", encode: (values) => new Map([[field.name, values]]) };
+    // Integers of few bits have a grid, as any other format.
+    if (!isInt(field.type) || bitsOf(field.type) <= 8) return undefined;
+    const [low, high] = rangeOf(field.type);
+    const nearest = (v: number): number => Math.min(Math.max(rint(v), low), high);
+    return { rule: "rounding", encode: (values) => new Map([[field.name, Float64Array.from(values, nearest)]]) };
+  },
   absmax: ({ format, model }) => {
     if (format.encoder !== undefined) return declaredAbsmax(format, format.encoder);
     const found = model && scaleEncoder(format, model, "absmax");
