@@ -54,12 +54,13 @@ describeWith(["swiftshader", "vulkan"], "64 pairs in WGSL", () => {
   });
   afterAll(() => open.close());
 
+  // Every pair once, in one storage or the other; Metal runs both.
   it.each([
-    ["packed", "wgsl.p2"],
-    ["planes", "wgsl.p0"],
-  ] as const)("%s on %s: the integers of every pair", { timeout: 300_000 }, async (storage, target) => {
+    ["packed", "wgsl.p2", 0],
+    ["planes", "wgsl.p0", 1],
+  ] as const)("%s on %s: the integers of every other pair", { timeout: 300_000 }, async (storage, target, odd) => {
     const found: string[] = [];
-    for (const pair of pairs(storage)) {
+    for (const pair of pairs(storage).filter(({ x, w }) => (x.bits + w.bits) % 2 === odd)) {
       const made = compilePair(pair, target, SMALL[storage]);
       const { words, expected } = pairOperands(pair, made);
       const plan = planWebGpu({ name: pair.name, program: made.program, kernels: made.kernels }, made.target);
