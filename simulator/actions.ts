@@ -1,8 +1,12 @@
 /** What units did in a run, as counts: energy is these times a table. */
+import { cyclesPerMac, productsPerPe } from "../hw-models/derive.ts";
+import type { SystolicSpec } from "../hw-models/schema.ts";
 import { internal } from "../ir/diagnostics.ts";
+import type { Program } from "../ir/program.ts";
 import type { Work } from "./issue.ts";
 import type { DramCounts } from "./memory/dram.ts";
 import type { Access } from "./memory/sram.ts";
+import { activationCodes, contracts, weightCodes } from "./units/bit-serial.ts";
 
 export interface Actions {
   readonly macs: number;
@@ -57,4 +61,14 @@ function checkCopy(work: Work): void {
   const read = work.traffic.reduce((sum, t) => sum + t.readBytes, 0);
   const written = work.traffic.reduce((sum, t) => sum + t.writeBytes, 0);
   if (read !== written) internal(`${work.op.name} reads ${read} bytes and writes ${written}`);
+}
+
+/** Cycles of a PE for one product of a program's operands: less than one where it carries out several. */
+export function peCyclesPerMac(array: SystolicSpec, program: Program): number {
+  if (!contracts(program)) return 0;
+  const [weight, activation] = [weightCodes(program), activationCodes(program)];
+  const cycles = cyclesPerMac(array, weight.bits);
+  const products = productsPerPe(array, weight.bits, activation.bits);
+  if (cycles === undefined || products === undefined) internal("codes that no PE takes");
+  return cycles / products;
 }

@@ -97,3 +97,20 @@ export function rotate(times: Float64Array, count: number, more: number, depth: 
   for (let i = 1; i <= depth; i++)
     times[(count + more + depth - i) % depth] = old[(count + depth - i) % depth]! + later;
 }
+
+/** Where a unit stands, in words: what it waits for, since when, and what the ring's other side has done. */
+export function whereIs({ name, now, done, blocked, request }: Actor, rings: ReadonlyMap<string, RingState>): string {
+  if (done) return `${name} has done all its work, in cycle ${now}`;
+  const state = rings.get(blocked?.ring ?? "");
+  if (blocked === undefined || state === undefined)
+    return request === undefined
+      ? `${name} could go on in cycle ${now}`
+      : `${name} asks for ${request.left} bytes in cycle ${now}`;
+  const { ring, acquired, committed, consumers } = state;
+  if (blocked.what === "wait") {
+    const waited = consumers.find((c) => c.name === name)?.waited ?? 0;
+    return `${name} waits since cycle ${now} for ${ring.producer} to fill \`${ring.id}\`: ${committed} were filled, and it has taken ${waited}`;
+  }
+  const given = consumers.map((c) => `${c.name} has given back ${c.released}`).join(", ");
+  return `${name} waits since cycle ${now} for a free instance of \`${ring.id}\`, which has ${ring.depth}: it has taken ${acquired}, ${given}`;
+}

@@ -1,19 +1,18 @@
 /** The engine: plays the roles of a machine program against its units. */
-import { cyclesPerMac, partsOf, productsPerPe } from "../hw-models/derive.ts";
-import type { AcceleratorModel, SystolicSpec } from "../hw-models/schema.ts";
-import { internal } from "../ir/diagnostics.ts";
+import { partsOf } from "../hw-models/derive.ts";
+import type { AcceleratorModel } from "../hw-models/schema.ts";
+import { Diagnostics, internal, NO_SPAN } from "../ir/diagnostics.ts";
 import type { Program } from "../ir/program.ts";
-import { type Actions, countWorks } from "./actions.ts";
-import { type Actor, consumerOf, makeRing, type RingState } from "./actors.ts";
+import { type Actions, countWorks, peCyclesPerMac } from "./actions.ts";
+import { type Actor, consumerOf, makeRing, type RingState, whereIs } from "./actors.ts";
 import { BlockRepeats } from "./block-repeats.ts";
 import type { Stall } from "./exposure.ts";
 import { joinNests, NestRunner } from "./fold-nest.ts";
 import { type Issue, type NestLoop, type OpInfo, prepare, type SignalAction, type Walker, type Work } from "./issue.ts";
 import { type Lanes, makeLanes, NULL_RECORDER, type Piece, type Recorder } from "./lanes.ts";
 import { type Dram, dram, type Served, type SteadyDram } from "./memory/dram.ts";
-import { checkCapacity } from "./memory/sram.ts";
+import { overfilled } from "./memory/sram.ts";
 import { busy, IDLE, type StallCause, type StateTable, stalled } from "./states.ts";
-import { activationCodes, contracts, weightCodes } from "./units/bit-serial.ts";
 import { nextBurst, transferOf } from "./units/dma.ts";
 import { type Player, playersOf } from "./units/index.ts";
 
@@ -52,10 +51,36 @@ interface Nest {
   readonly repeats: BlockRepeats | undefined;
 }
 
-/** Runs a machine program; every cycle of every unit and every byte is accounted for, or it is our bug. */
+/** Runs a machine program that `tileMachine` made: every cycle and byte is accounted for, or it is our bug. */
 export function runProgram(program: Program, machine: AcceleratorModel, recorder: Recorder = NULL_RECORDER): Run {
-  checkCapacity(program, machine);
-  return new Engine(program, machine, recorder).run();
+  const sink = new Diagnostics();
+  return tryProgram(program, machine, sink, recorder) ?? internal(sink.list.map((d) => d.message).join("; "));
+}
+
+/**
+ * Runs any machine program. What is wrong with a program that somebody else made is reported: `simulate/capacity` where
+ * it overfills a buffer, `simulate/deadlock` with the state of every unit where they wait for each other.
+ */
+export function tryProgram(
+  program: Program,
+  machine: AcceleratorModel,
+  sink: Diagnostics,
+  recorder: Recorder = NULL_RECORDER,
+): Run | undefined {
+  const span = program.body[0]?.span ?? NO_SPAN;
+  const full = overfilled(program, machine);
+  for (const { buffer, bytes } of full)
+    sink.error(
+      "simulate/capacity",
+      span,
+      `${program.name} keeps ${bytes} bytes in ${buffer.name} of ${machine.name}, which has ${buffer.capacityBytes}`,
+    );
+  if (full.length > 0) return undefined;
+  const run = new Engine(program, machine, recorder).run();
+  if (!("stuck" in run)) return run;
+  const notes = run.stuck.map((message) => ({ message }));
+  sink.error("simulate/deadlock", span, `the units of ${machine.name} wait for each other in ${program.name}`, notes);
+  return undefined;
 }
 
 /**
@@ -179,7 +204,8 @@ class Engine {
     return actor;
   }
 
-  run(): Run {
+  /** The run, or what every unit was doing when none of them could go on. */
+  run(): Run | { readonly stuck: readonly string[] } {
     for (const actor of this.#actors) this.#advance(actor);
     for (;;) {
       for (let actor = this.#ready.pop(); actor !== undefined; actor = this.#ready.pop()) this.#advance(actor);
@@ -192,7 +218,7 @@ class Engine {
       this.#serve(first, asking.length === 1);
     }
     const stuck = this.#actors.filter((a) => !a.done);
-    if (stuck.length > 0) internal(`deadlock: ${stuck.map(where).join("; ")}`);
+    if (stuck.length > 0) return { stuck: this.#actors.map((a) => whereIs(a, this.#rings)) };
     const cycles = Math.max(...this.#actors.map((a) => Math.max(a.now, a.visible)));
     const actions = this.#actions(cycles);
     this.#checkBytes(actions);
@@ -470,19 +496,4 @@ class Engine {
       `${read} and ${write} bytes crossed the interface; ${asked.readBytes} and ${asked.writeBytes} were asked for`,
     );
   }
-}
-
-/** Cycles of a PE for one product of a program's operands: less than one where it carries out several. */
-function peCyclesPerMac(array: SystolicSpec, program: Program): number {
-  if (!contracts(program)) return 0;
-  const [weight, activation] = [weightCodes(program), activationCodes(program)];
-  const cycles = cyclesPerMac(array, weight.bits);
-  const products = productsPerPe(array, weight.bits, activation.bits);
-  if (cycles === undefined || products === undefined) internal("codes that no PE takes");
-  return cycles / products;
-}
-
-function where(actor: Actor): string {
-  const { blocked } = actor;
-  return blocked === undefined ? `${actor.name} is at work` : `${actor.name} waits to ${blocked.what} ${blocked.ring}`;
 }

@@ -16,7 +16,7 @@ import {
   energyOf,
   energyRangeOf,
 } from "./energy.ts";
-import { lanesOf, type Run, runProgram } from "./engine.ts";
+import { lanesOf, type Run, tryProgram } from "./engine.ts";
 import { addStalls, type Stall } from "./exposure.ts";
 import { fitMachine } from "./fit.ts";
 import { addTables, NO_CYCLES, type StateTable } from "./states.ts";
@@ -368,7 +368,8 @@ function measure(
   const tiled = tile(program, fitted, partsOf(fitted).array.dataflow, sink);
   if (tiled === undefined) return undefined;
   const segment = builder?.segment(fitted, lanesOf(fitted));
-  const run = runProgram(tiled, fitted, segment?.recorder);
+  const run = tryProgram(tiled, fitted, sink, segment?.recorder);
+  if (run === undefined) return undefined;
   const figures = figuresOf(run, machine);
   const { cycles, ops } = run;
   if (segment !== undefined) builder?.endSegment(segment.id, { cycles, ops, program: tiled, figures });
@@ -390,7 +391,8 @@ function measureElementwise(
   const program = elementwiseProgram(layer, op, machine, sink);
   if (program === undefined) return undefined;
   const segment = builder?.segment(fitted, lanesOf(fitted));
-  const run = runProgram(program, fitted, segment?.recorder);
+  const run = tryProgram(program, fitted, sink, segment?.recorder);
+  if (run === undefined) return undefined;
   const actions = { ...run.actions, mapped: run.actions.mapped * operations };
   const figures = figuresOf({ ...run, actions }, machine);
   const { cycles, ops } = run;

@@ -27,7 +27,7 @@ export interface CommandExample {
 /** A call of the library, for codes that the command line rules out by itself. */
 export interface CallExample {
   readonly kind: "call";
-  readonly call: "simulate" | "simulatePeer" | "tileMachine";
+  readonly call: "simulate" | "simulatePeer" | "tileMachine" | "tryProgram";
   /** The fields that matter. */
   readonly request: Readonly<Record<string, string | number>>;
 }

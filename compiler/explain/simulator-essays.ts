@@ -176,6 +176,12 @@ export const SIMULATOR_ESSAYS = {
     ),
     fixed: asItIs,
   },
+  "simulate/deadlock": {
+    title: "the units of a machine wait for each other",
+    why: "A machine program of your own, or one that your own tiler made, gives its units roles with rings between them. Here no unit can go on: a ring is filled that nobody empties, or emptied that nobody fills. The notes say of every unit what it waits for, since which cycle, and how often the ring's other side has done its part.",
+    failing: { kind: "call", call: "tryProgram", request: { without: "release", ring: "weight" } },
+    fixed: { kind: "call", call: "tryProgram", request: {} },
+  },
   "simulate/format": {
     title: "the PEs do not take operands of so many bits",
     why: "Bit-serial PEs multiply by terms, and each width of weights has so many. Widths without terms, such as f16, they cannot multiply by: store the weights, or keys and values, in fewer bits. PEs that join for wide operands join up to a width; give activations fewer bits too. A dataflow that an array cannot run has this code as well.",

@@ -281,6 +281,7 @@ export function chooseBlocks(
       "simulate/capacity",
       p.contract.span,
       `${name} does not fit ${buffer.name}: its smallest block needs ${bytes} bytes, and there are ${buffer.capacityBytes}`,
+      [{ message: `${bytes} bytes would hold one block at a time, ${2 * bytes} the next one beside it` }],
     );
   }
   return undefined;

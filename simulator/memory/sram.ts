@@ -1,6 +1,5 @@
 /** On-chip buffers: what lies in them is decided when the program is cut; here it is checked, and accesses are counted. */
 import type { AcceleratorModel, SramSpec } from "../../hw-models/schema.ts";
-import { internal } from "../../ir/diagnostics.ts";
 import type { Program, Tensor } from "../../ir/program.ts";
 import { bitsOf } from "../../ir/scalar.ts";
 
@@ -25,12 +24,17 @@ export function occupancyBytes(program: Program, buffer: SramSpec): number {
     .reduce((sum, t) => sum + bytesOf(t) * depth(t), 0);
 }
 
-/** Stops at a program that overfills a buffer: `chooseBlocks` must not have made it. */
-export function checkCapacity(program: Program, machine: AcceleratorModel): void {
-  for (const unit of machine.units) {
-    if (unit.kind !== "sram") continue;
-    const bytes = occupancyBytes(program, unit);
-    if (bytes > unit.capacityBytes)
-      internal(`${program.name} keeps ${bytes} bytes in ${unit.name}, which has ${unit.capacityBytes}`);
-  }
+/** A buffer that holds less than a program keeps in it. */
+export interface Overfilled {
+  readonly buffer: SramSpec;
+  readonly bytes: number;
+}
+
+/** The buffers that a program overfills; `chooseBlocks` makes none that does. */
+export function overfilled(program: Program, machine: AcceleratorModel): readonly Overfilled[] {
+  return machine.units.flatMap((buffer) => {
+    if (buffer.kind !== "sram") return [];
+    const bytes = occupancyBytes(program, buffer);
+    return bytes > buffer.capacityBytes ? [{ buffer, bytes }] : [];
+  });
 }

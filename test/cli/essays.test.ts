@@ -13,9 +13,11 @@ import { instantiate } from "../../compiler/instantiate/instantiate.ts";
 import { tileMachine } from "../../compiler/passes/tile-machine.ts";
 import { hardwareNamed } from "../../hw-models/index.ts";
 import { Diagnostics } from "../../ir/diagnostics.ts";
+import { tryProgram } from "../../simulator/engine.ts";
 import { simulatePeer } from "../../simulator/peer/index.ts";
 import { simulate } from "../../simulator/simulate.ts";
 import { filesIn, ROOT } from "../meta/sources.ts";
+import { withoutSignals } from "../simulator/deadlocks.ts";
 
 const essays: Readonly<Record<string, Essay<Example>>> = SIMULATOR_ESSAYS;
 
@@ -79,6 +81,9 @@ function runCall({ call, request }: CallExample): Outcome {
     );
     const program = instantiate(module, op, sizes, sink)!;
     tileMachine(program, hardware, "os", sink);
+  } else if (call === "tryProgram") {
+    const { program, machine } = withoutSignals(String(request.without), String(request.ring));
+    tryProgram(program, machine, sink);
   } else if (call === "simulatePeer") {
     const model = { shape: { ...shape, gated: true }, known: undefined };
     simulatePeer({ ...base, preset: "", hardware: "", workload: { kind: "model", model }, ...request }, sink);
