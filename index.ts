@@ -49,8 +49,9 @@ export { printProgram } from "./ir/text/print.ts";
 export { chromeTrace } from "./simulator/export-chrome.ts";
 export type { SimulateReport, SimulateRequest, SimulateResult, Simulation } from "./simulator/simulate.ts";
 export { decodeTrace, encodeTrace, type Trace } from "./simulator/trace.ts";
+export type { AllocationRule, Storage } from "./simulator/workload/allocation.ts";
 export { readHuggingFace } from "./simulator/workload/hugging-face.ts";
-export type { Transformer } from "./simulator/workload/layers.ts";
+export type { Network, Transformer, Workload } from "./simulator/workload/layers.ts";
 
 /** Simulates one forward pass on a machine; undefined after reporting what is wrong with the request. */
 export function simulate(request: SimulateRequest, diagnostics: Diagnostics): Simulation | undefined {
