@@ -50,7 +50,7 @@ export function galleryPage(): string {
     "",
     "**Targets.** A test compiles every operator for WGSL, Metal and CUDA; runs the WGSL on SwiftShader and compares with the",
     "formula, written a second time in f64, within the bound that the compiler states; has clang check the Metal text and nvcc",
-    "compile the CUDA text (`npx vitest run test/gallery`).",
+    "compile the CUDA text to PTX (`npx vitest run test/gallery`).",
     "",
     ...parts,
     "## Not here",
