@@ -8,7 +8,8 @@ const MAY_IMPORT: Readonly<Record<(typeof SOURCE_FOLDERS)[number], readonly stri
   backends: ["ir"],
   simulator: ["ir", "hw-models"],
   compiler: ["ir", "hw-models"],
-  web: ["ir", "hw-models", "backends", "simulator", "compiler"],
+  // The playground carries the examples.
+  web: ["ir", "hw-models", "backends", "simulator", "compiler", "examples"],
 };
 
 /** The compiler's front doors, which may also reach the back ends and the simulator. */
