@@ -221,6 +221,20 @@ const HALVES = {
 }`,
 };
 
+/**
+ * nvcc 13.0 makes dp4a of sums of products of narrow integers and gets some wrong (1-bit by 7-bit, 2- and 4-bit by 6-bit
+ * codes on an H100, `bench/results/formats-h100.json`): said in PTX, a product stays a product.
+ */
+const MAD = `__device__ __forceinline__ int mad(int a, int b, int c) {
+#ifdef __CUDA_ARCH__
+  int sum;
+  asm("mad.lo.s32 %0, %1, %2, %3;" : "=r"(sum) : "r"(a), "r"(b), "r"(c));
+  return sum;
+#else
+  return int(unsigned(a) * unsigned(b) + unsigned(c));
+#endif
+}`;
+
 const ROUND_QUOTIENT = `// The integer nearest to a / b in real arithmetic, ties to even; b > 0, |a / b| <= 2^15, 18 significant bits each.
 __device__ __forceinline__ float round_quotient(float a, float b) {
   // Wrong by one at most, even if the division is off by some ulp. The remainder is exact and tells.
@@ -282,7 +296,7 @@ export function cudaSyntax(asynchronous: boolean): Syntax {
       sqrt: call("sqrtf", 1),
       exp2: call("exp2f", 1),
       log2: call("log2f", 1),
-      fma: call("fmaf", 3),
+      fma: (type) => call(isFloat(type) ? "fmaf" : "mad", 3),
       f16lo: call("half_lo", 1),
       f16hi: call("half_hi", 1),
       dot4: { ...call("__dp4a", 3), as: ["i32", "i32", "i32"] },
@@ -323,6 +337,7 @@ export function cudaSyntax(asynchronous: boolean): Syntax {
     matrix: ROW_TEXTS,
     helpers: {
       ...asHelpers(HALVES),
+      mad: () => MAD,
       ...asHelpers(MBARRIER),
       ...rowHelpers(),
       round_quotient: () => ROUND_QUOTIENT,

@@ -95,8 +95,23 @@ function knownBelow(build: ExprBuilder, id: ExprId, limit: number): boolean {
   return false;
 }
 
+/** A sum with a product of two unknown integers; places in memory, whose factors are constants, stay as they are. */
+const MULTIPLY_ADD: Rule = {
+  name: "multiply-add",
+  about: "adds a product of integers in one operation",
+  apply(expr, build) {
+    if (expr.kind !== "op" || expr.op !== "add" || expr.type !== "i32") return undefined;
+    const [sum, product] = expr.args;
+    const of = build.get(product!);
+    if (of.kind !== "op" || of.op !== "mul") return undefined;
+    const [a, b] = of.args;
+    if (build.get(a!).kind === "const" || build.get(b!).kind === "const") return undefined;
+    return build.op("fma", a!, b!, sum!);
+  },
+};
+
 /** CUDA. */
-export const C_RULES: readonly Rule[] = [FOLD, SHIFT_COUNT];
+export const C_RULES: readonly Rule[] = [FOLD, SHIFT_COUNT, MULTIPLY_ADD];
 
 /** Metal: no dot4. */
 export const METAL_RULES: readonly Rule[] = [FOLD, EXPAND_DOT4, SHIFT_COUNT];

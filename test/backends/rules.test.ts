@@ -73,6 +73,18 @@ describe("rules", () => {
     }
   });
 
+  it("multiply-add adds a product of unknown integers at once, and leaves places in memory alone", () => {
+    const of = rewritten("multiply-add", { a: "i32", b: "i32", c: "i32" }, (b, s) => b.add(s.c!, b.mul(s.a!, s.b!)));
+    for (let i = 0; i + 2 < random.length; i += 3) {
+      const [a, b, c] = [random[i]! | 0, random[i + 1]! | 0, random[i + 2]! | 0];
+      expect(of({ a, b, c })).toBe(Number(BigInt.asIntN(32, BigInt(a) * BigInt(b) + BigInt(c))));
+    }
+    const build = new ExprBuilder();
+    const place = build.add(build.symbol("lane", "i32"), build.mul(build.symbol("row", "i32"), build.constant(96)));
+    const { map } = rewriteExprs(build.done(), [rule("multiply-add")]);
+    expect(map[place]).toBe(place);
+  });
+
   it("mask-shift-count takes counts modulo 32", () => {
     for (const op of ["shl", "shr"] as const) {
       const of = rewritten("mask-shift-count", { a: "i32", n: "u32" }, (b, s) => b.op(op, s.a!, s.n!));

@@ -21,6 +21,9 @@ const UNSUPPORTED: readonly (readonly [pattern: RegExp, what: string])[] = [
   [/\bnvcuda\b|\bwmma\b/, "matrix fragments run only on a GPU"],
 ];
 
+/** What only the device compiler sees, where the text says what others see instead. */
+const DEVICE_ONLY = /#ifdef __CUDA_ARCH__\n[^#]*#else\n/g;
+
 /** The C++ expression that the entry point passes for one parameter. */
 function argument({ type }: Parameter, index: number): string {
   const plain = type.replace(/\b__restrict__\b|\b__restrict\b|\b__grid_constant__\b/g, "").trim();
@@ -51,7 +54,8 @@ function translate(blanked: string, signatures: readonly Signature[]): string {
 /** Runs one `__global__` function of the text over the whole grid. Throws on text that clang rejects or that needs a GPU. */
 export function runCuda(launch: CudaLaunch): KernelRun {
   const blanked = blankComments(launch.text);
-  for (const [pattern, what] of UNSUPPORTED) if (pattern.test(blanked)) throw new Error(what);
+  const anywhere = blanked.replace(DEVICE_ONLY, "");
+  for (const [pattern, what] of UNSUPPORTED) if (pattern.test(anywhere)) throw new Error(what);
   const signatures = readSignatures(blanked, "__global__");
   const index = signatures.findIndex((s) => s.name === launch.kernel);
   const count = signatures[index]?.parameters.length;
