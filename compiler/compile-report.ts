@@ -151,7 +151,7 @@ function severalSums(sums: readonly Sum[], algebra: Program, schedule: Schedule,
     exactSum: false,
     terms: sums.reduce((n, op) => n + termsOf(op), 0),
     bound: { relativeToMagnitude: passed * F32 + halves, relativeToResult: relative + 8 * F32, absolute },
-    because: `${sums.length} sums: no product passes more than ${passed} f32 roundings on its way${fragments ? "; decoded values are rounded to f16" : ""}${words}`,
+    because: `${sums.length} sums: no product passes more than ${passed} f32 roundings on its way${fragments ? "; decoded values are rounded to f16, which holds none above 65504" : ""}${words}`,
   };
 }
 
@@ -202,7 +202,7 @@ function accumulatorOf({ algebra, schedule, target }: ReportInput): AccumulatorC
     exactSum: false,
     terms,
     bound: { relativeToMagnitude: chain * F32 + decode, relativeToResult: output, absolute },
-    because: `no product passes more than ${chain} f32 roundings (${where}, ${steps} steps)${decode > 0 ? "; decoded values are rounded to f16" : ""}${result.words}`,
+    because: `no product passes more than ${chain} f32 roundings (${where}, ${steps} steps)${decode > 0 ? "; decoded values are rounded to f16, which holds none above 65504" : ""}${result.words}`,
   };
 }
 

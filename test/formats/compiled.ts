@@ -90,6 +90,8 @@ export function compileCase(c: Case, target: string, schedule: ScheduleRequest =
 
 export interface Operands {
   readonly words: Readonly<Record<string, Uint32Array>>;
+  /** The decoded weights, channel by channel. */
+  readonly weights: Float64Array;
   /** The result in real arithmetic, from the second reading of the weights' bits. */
   readonly expected: Float64Array;
   /** What error bounds refer to: Σ|x·w|, with |w| as the sum of the magnitudes of the terms that make w up. */
@@ -113,7 +115,7 @@ export function operandsOf(c: Case, program: Program): Operands {
     if (c.kind === "decode") return new Set([...weights.keys()].filter(isExact));
     return new Set([...Array(N).keys()].filter((n) => isExact((n + 1) * K - 1)));
   };
-  if (c.kind === "decode") return { words, expected: weights, magnitudes: terms, exact };
+  if (c.kind === "decode") return { words, weights, expected: weights, magnitudes: terms, exact };
   const next = random(K);
   // The first token asks for one column: what it gets is a decoded value and nothing else.
   const x = Float64Array.from({ length: M * K }, (_, n) =>
@@ -128,7 +130,7 @@ export function operandsOf(c: Case, program: Program): Operands {
     });
   const expected = product(x, weights);
   const magnitudes = (): Float64Array => product(x.map(Math.abs), terms());
-  return { words: { ...words, x: toWords(find("x"), x) }, expected, magnitudes, exact };
+  return { words: { ...words, x: toWords(find("x"), x) }, weights, expected, magnitudes, exact };
 }
 
 /** Words of the result that the kernels left, against the operands' expectation; one sentence for each kind of mistake. */
