@@ -79,7 +79,7 @@ describe("meanings", () => {
     const work = found.filter((_, i) => states[i]!.family === "busy");
     // What keeps data from passing once they are asked for shares a colour: latency, rows, refreshes, turns of the bus.
     const sharing = ["stall:dram-row", "stall:dram-refresh", "stall:dram-turn"];
-    expect(sharing.map((name) => found[STATES.findIndex((s) => s === name)])).toEqual(
+    expect(sharing.map((name) => found[(STATES as readonly string[]).indexOf(name)])).toEqual(
       sharing.map(() => "dram-latency"),
     );
     expect(new Set(stalls).size).toBe(stalls.length - sharing.length);
