@@ -113,14 +113,16 @@ export class OpLowerer {
   #run(first: TileWord, at: ReadonlyMap<string, TileWord>, done: ReadonlySet<number>): readonly TileWord[] {
     const { build, target } = this.#ctx;
     for (const width of [4, 2] as const) {
-      if (width > target.vectorWords || (first.when !== undefined && first.rowWords % width !== 0)) continue;
+      if (width > target.vectorWords) continue;
       const aligned = build.get(build.op("mod", first.index, build.constant(width)));
       if (aligned.kind !== "const" || aligned.value !== 0) continue;
-      // An aligned vector that starts inside a row of whole vectors ends in it: one test serves.
+      // An aligned vector that starts inside a row of whole vectors ends in it; elsewhere all must stand under one test.
+      const whole = first.rowWords % width === 0;
       const run = Array.from({ length: width }, (_, i) =>
         at.get(placeKey(first.row, build.add(first.index, build.constant(i)))),
       );
-      if (run.every((w) => w !== undefined && !done.has(w.reg))) return run as TileWord[];
+      if (run.every((w) => w !== undefined && !done.has(w.reg) && (whole || w.when === first.when)))
+        return run as TileWord[];
     }
     return [first];
   }
