@@ -11,6 +11,7 @@ import datetime
 import json
 import os
 import pathlib
+import re
 import subprocess
 import sys
 
@@ -21,6 +22,11 @@ def build(source, arch):
     command = ["nvcc", "-O3", "-std=c++17", f"-gencode=arch=compute_{arch},code=sm_{arch}", "-o", str(program), str(source)]
     made = subprocess.run(command, capture_output=True, text=True)
     return program, made.returncode, made.stderr
+
+
+def plain(line):
+    """C's spellings of what is not finite as Python's json reads them."""
+    return re.sub(r": (-?)nan\b", ": NaN", re.sub(r": (-?)inf\b", r": \1Infinity", line))
 
 
 def main():
@@ -38,7 +44,7 @@ def main():
                 broken.append({"unit": program.name, "nvcc": said[-4000:]})
                 continue
             ran = subprocess.run([str(program), str(args.folder)], capture_output=True, text=True)
-            rows += [json.loads(line) for line in ran.stdout.splitlines()]
+            rows += [json.loads(plain(line)) for line in ran.stdout.splitlines()]
             if ran.returncode != 0:
                 broken.append({"unit": program.name, "status": ran.returncode, "stderr": ran.stderr[-4000:]})
     bad = [r for r in rows if r["outside"] or r["inexact"]]
