@@ -233,7 +233,9 @@ format sign_stack<L, R, K> {
   tensor right: f16[L * R * K]
   row left: f16[L * R]
   q: u<L>[K] @ i + K * bit
-  value(i) = sum l < L { (2 * (q[i] >> l & 1) - 1) * sum r < R { left[l * R + r] * right[(l * R + r) * K + i] } }
+  value(i) = sum l < L {
+    (2 * (q[i] >> l & 1) - 1) * sum r < R { left[l * R + r] * right[(l * R + r) * K + i] }
+  }
 }
 
 // Complex weights 1, i, -1, -i with a scale for real and one for imaginary parts ("iFairy", arXiv:2508.05571), G of them a
@@ -1214,9 +1216,13 @@ format dictionary<B, T, G, C> {
   skip: u5
   value(i) = {
     let at = i + skip
-    let passed = sum j < C { (sum l < C { l <= j ? lengths[codes[min(first + l, T - 1)]] : 0 }) <= at ? 1 : 0 }
+    let passed = sum j < C {
+      (sum l < C { l <= j ? lengths[codes[min(first + l, T - 1)]] : 0 }) <= at ? 1 : 0
+    }
     let before = sum j < C {
-      (sum l < C { l <= j ? lengths[codes[min(first + l, T - 1)]] : 0 }) <= at ? lengths[codes[min(first + j, T - 1)]] : 0
+      (
+        sum l < C { l <= j ? lengths[codes[min(first + l, T - 1)]] : 0 }
+      ) <= at ? lengths[codes[min(first + j, T - 1)]] : 0
     }
     let symbol = symbols[28 * codes[min(first + passed, T - 1)] + min(max(at - before, 0), 27)]
     symbol == 0 ? 0 : symbol == 1 ? low : high

@@ -1,14 +1,14 @@
 /** Builds the loops of one launch: phases that walk the reduced axis, and what happens between them. */
 import { internal, NO_SPAN, type Span } from "../../ir/diagnostics.ts";
 import type { ExprId } from "../../ir/expr.ts";
-import { rowMajor } from "../../ir/layout/build.ts";
 import { type Dim, type Region, reads, type Step, type Tensor, type TileOp } from "../../ir/program.ts";
-import { bitsOf, type Scalar } from "../../ir/scalar.ts";
+import type { Scalar } from "../../ir/scalar.ts";
 import { factorsOf, gathers, inputsOf, type ProgramEditor, plainSymbol, regionSymbols } from "../edit.ts";
 import type { PassContext } from "../pass.ts";
 import { IDENTITY, type Local, type Phase } from "./parts.ts";
 import { isInnerAxis, type LaunchPlan } from "./plan.ts";
 import { isZeroBehind } from "./tails.ts";
+import { partDims, shareParts } from "./warp-parts.ts";
 
 type MapOp = Extract<TileOp, { kind: "map" }>;
 type Contract = Extract<TileOp, { kind: "contract" }>;
@@ -425,7 +425,7 @@ export class LaunchTiler {
     for (const [id, local] of [...this.#locals].filter(isPart))
       if (local.partial !== undefined) this.#locals.set(id, this.#addLanes(local, local.partial));
     const parts = [...this.#locals].filter(isPart);
-    const copies = parts.map(([id, local]) => ({ id, local, ...this.#shareParts(local) }));
+    const copies = parts.map(([id, local]) => ({ id, local, ...shareParts(this.editor, this.plan, local) }));
     if (this.apart !== undefined) internal("warps meet only once in a launch");
     this.apart = [...this.steps, ...copies.map((c) => c.copy)];
     this.steps.length = 0;
@@ -453,40 +453,10 @@ export class LaunchTiler {
     return { ...local, tensor: made.tensor, partial: undefined };
   }
 
-  /** The dims of a tensor that holds every warp's part, the warps' axis first. */
-  #partDims({ tensor }: Local): readonly [Dim, ...Dim[]] {
-    const axis = this.plan.name("split", this.plan.walked!.axis);
-    const dims = tensor.axes.map((a, i) => ({ axis: a, extent: tensor.shape[i]! }));
-    return [{ axis, extent: this.plan.split }, ...dims];
-  }
-
-  /** Where the warps' parts lie in shared memory, and the copy that brings one there. */
-  #shareParts(local: Local): { readonly copy: Step; readonly there: Region } {
-    const { tensor } = local;
-    const { span } = tensor;
-    const all = this.#partDims(local);
-    const dims = all.slice(1);
-    const shared = this.editor.add({
-      ...tensor,
-      id: `${tensor.id}.warps`,
-      axes: all.map((d) => d.axis),
-      shape: all.map((d) => d.extent),
-      place: "shared",
-      layout: rowMajor(
-        all.map((d) => d.axis),
-        all.map((d) => d.extent),
-        bitsOf(tensor.type),
-      ),
-    });
-    const own: Region = { tensor: tensor.id, index: dims.map((d) => this.editor.axis(d)), tail: "exact" };
-    const there: Region = { tensor: shared.id, index: all.map((d) => this.editor.axis(d)), tail: "exact" };
-    return { copy: { kind: "copy", from: own, to: there, domain: dims, span }, there };
-  }
-
   #combineWarps(local: Local, there: Region): Local {
     const { tensor, split = "sum" } = local;
     const { span } = tensor;
-    const [warps, ...dims] = this.#partDims(local);
+    const [warps, ...dims] = partDims(this.plan, local);
     const sum = this.#register(`${tensor.id}.sum`, tensor.type, dims, span);
     this.steps.push({
       kind: "map",
