@@ -161,7 +161,10 @@ export async function startPage(): Promise<void> {
   const timers: { address?: ReturnType<typeof setTimeout> } = {};
   const keepNow = async (): Promise<void> => {
     clearTimeout(timers.address);
-    history.replaceState(null, "", `#${await toFragment(page.state)}`);
+    const before = location.hash;
+    const fragment = await toFragment(page.state);
+    // Where somebody went to another state meanwhile, theirs stands.
+    if (location.hash === before) history.replaceState(null, "", `#${fragment}`);
   };
   const keep = (): void => {
     clearTimeout(timers.address);
@@ -258,8 +261,10 @@ export async function startPage(): Promise<void> {
     el("section", { class: "tools-area", "aria-label": "Results" }, tabs.root, body),
   );
   fill(document.getElementById("app")!, header.root, workspace, gallery);
-  globalThis.addEventListener("hashchange", () => {
-    void fromFragment(location.hash).then((kept) => {
+  // The event's address: the page's own may have been written over since.
+  globalThis.addEventListener("hashchange", (event) => {
+    clearTimeout(timers.address);
+    void fromFragment(new URL(event.newURL).hash).then((kept) => {
       if (kept !== undefined && kept.text !== "") page.update(kept);
     });
   });
